@@ -1,0 +1,56 @@
+# The project's jobs; CI runs the same ones. Everything lives in one environment, .venv.
+#   make demo                               separate the demo mix into demo-out/
+#   make demo MIX=song.wav PROMPT="drums"   separate a file of yours
+#   make test                               every check and every test
+#   make wheel-test                         the same house as users get it: built, installed, looked into
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet -c constraints.txt
+export MIX PROMPT
+
+.PHONY: demo test bench wheel-test
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.core
+	$(BIN)/zerostem demo $${MIX:+"$$MIX"} $${PROMPT:+-p "$$PROMPT"}
+
+test: $(VENV)/.all
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+bench: $(VENV)/.all
+	$(BIN)/zerostem bench
+
+# A fresh environment that borrows the dependencies .venv has already (a .pth line), but not the project: an editable
+# install's own .pth is not read there. So what answers is the wheel. No test runs in the checkout, or it would answer.
+wheel-test: $(VENV)/.all
+	set -e; work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir "$$work/dist" .; \
+	$(BIN)/python -m venv "$$work/venv"; new="$$work/venv/bin/python"; \
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+		> "$$($$new -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/borrowed.pth"; \
+	$$new -m pip install --quiet --no-deps --no-index --ignore-installed "$$work"/dist/*.whl; \
+	export ZEROSTEM_HOME="$$work/home"; \
+	"$$work/venv/bin/zerostem" --version; \
+	"$$work/venv/bin/zerostem" doctor; \
+	cd "$$work"; ZEROSTEM_TESTS_WHEEL=1 $$new -I -m pytest -p no:cacheprovider -c $(CURDIR)/pyproject.toml \
+		$(addprefix $(CURDIR)/tests/,test_house.py presets host_bridge)
+
+# Editable, so that an edit needs no second install and both targets run the very files in this folder; hatchling does it
+# with a plain .pth, which type checkers understand. The stamps make a second `make` do no pip work at all.
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing into $(VENV) (once; 1.5 GB)"
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.all: $(VENV)/.core
+	$(PIP) -e '.[panel,train,bench,dev]'
+	touch $@

@@ -1,0 +1,1 @@
+"""One file per `zerostem` command; `host_bridge.cli` loads one when it is called."""

@@ -1,0 +1,128 @@
+"""The `zerostem` command: finds the room that a command names, and puts every failure into two sentences.
+
+The one place that names upper floors, and only as text: a room is imported when it is called, so `--help` is immediate.
+"""
+
+import difflib
+import errno
+import importlib
+import os
+import shlex
+import sys
+from collections.abc import Callable
+
+from host_bridge.errors import Cancelled, ZeroStemError
+from presets import PresetError
+
+COMMANDS = {
+    "separate": ("engine.commands.separate:main", "take named sounds out of audio files"),
+    "demo": ("engine.commands.demo:main", "separate the mix that comes along, and show what came out"),
+    "models": ("engine.commands.models:main", "list the models, what each is good for and what its licence allows"),
+    "bench": ("engine.commands.bench:main", "measure quality and speed on this machine"),
+    "doctor": ("engine.commands.doctor:main", "report on this machine and installation, to paste into a bug report"),
+}
+"""For each command: the room's `main(argv) -> exit code`, and what it is for."""
+
+STOPPED = 130  # 128 + SIGINT, as shells count
+PIPE_CLOSED = 141  # 128 + SIGPIPE
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command line and return its exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped."""
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        code = _dispatch(words)
+        sys.stdout.flush()
+    except ZeroStemError as error:
+        return _complain(f"{error.what} {error.todo}", error.exit_code)
+    except PresetError as error:
+        return _complain(str(error), 2)
+    except (KeyboardInterrupt, Cancelled):
+        return _complain("Stopped. Nothing unfinished was kept.", STOPPED)
+    except BrokenPipeError:
+        _close_stdout()
+        return PIPE_CLOSED
+    except Exception as error:  # noqa: BLE001 - the last net: a person gets a sentence, the log gets the traceback
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
+            return _complain(f"There is no space left{_at(error)}. Free some, or write to another disk.", 1)
+        return _complain(f"{_log(error, words)} Run `zerostem doctor` and report both.", 1)
+    return code
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words:
+        print(_help(), file=sys.stderr)
+        return 2
+    name, *rest = words
+    if name in {"-h", "--help"}:
+        print(_help())
+        return 0
+    if name == "--version":
+        from importlib.metadata import version
+
+        print(f"zerostem {version('zerostem')}")
+        return 0
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        todo = f"Did you mean `zerostem {near[0]}`?" if near else "`zerostem --help` lists what there is."
+        return _complain(f"There is no command '{name}'. {todo}", 2)
+    return room(name)(rest)
+
+
+def room(name: str) -> Callable[[list[str]], int]:
+    """The `main` of a command, imported now."""
+    module, function = COMMANDS[name][0].split(":")
+    entry: Callable[[list[str]], int] = getattr(importlib.import_module(module), function)
+    return entry
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {purpose}" for name, (_, purpose) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: zerostem COMMAND [...]",
+            "",
+            "Take any sound you can name out of a mix.",
+            "",
+            *lines,
+            "",
+            "zerostem COMMAND --help says more; zerostem --version says which this is.",
+        ]
+    )
+
+
+def _complain(sentences: str, code: int) -> int:
+    print(f"zerostem: {sentences}", file=sys.stderr)
+    return code
+
+
+def _at(error: OSError) -> str:
+    return f" for {error.filename}" if error.filename else ""
+
+
+def _close_stdout() -> None:
+    """Point stdout away from the pipe that nobody reads, or the interpreter would complain when it flushes at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+
+
+def _log(error: Exception, words: list[str]) -> str:
+    """Write the traceback into the log folder; return the sentence that says where, or why not."""
+    import traceback
+    from datetime import UTC, datetime
+
+    from host_bridge.settings import places
+
+    what = f"Something went wrong inside ZeroStem: {type(error).__name__}"
+    now = datetime.now(UTC)
+    details = "".join(traceback.format_exception(error))
+    try:
+        file = places().log / f"error-{now:%Y%m%d-%H%M%S-%f}.log"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{now.isoformat()} zerostem {shlex.join(words)}\n{details}", encoding="utf-8")
+    except OSError as refusal:
+        return f"{what}, {error} (and no log could be written: {refusal.strerror})."
+    return f"{what}, with the details in {file}."

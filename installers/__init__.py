@@ -1,0 +1,1 @@
+"""What puts ZeroStem into a DAW and takes it out again. Empty so far."""
