@@ -1,0 +1,301 @@
+"""Where results go: how they are called, and how they all come into place at once, or not at all."""
+
+import errno
+import json
+import os
+import platform
+import re
+import shutil
+import tempfile
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil  # type: ignore[import-untyped, unused-ignore]
+
+from engine.measure import sha256
+from host_bridge.errors import CannotWrite
+
+SCHEMA = "zerostem-sidecar/1"
+
+_LONGEST = 255
+"""Bytes of UTF-8 in a file name, on every file system that people keep music on."""
+_LONGEST_INPUT = 200
+"""What an input's own name may take of them; a prompt gets the rest, at least 35 bytes."""
+
+_KINDS = ("", " (generative)", " (highlight)")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
+_MARK = f".zerostem-{re.sub(r'[^A-Za-z0-9]', '_', platform.node())}-"
+"""Begins a temporary folder of this machine; the process and something random follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the files of one input are called; one name per prompt where there are several."""
+
+    stems: tuple[str, ...]
+    generative: tuple[str, ...]
+    highlights: tuple[str, ...]
+    rest: str
+    sidecar: str
+
+
+def folder_beside(source: Path) -> Path:
+    """The folder in which the results of one input lie unless another is asked for."""
+    return source.parent / f"{_cut(_safe(source.stem), _LONGEST - 6)} stems"
+
+
+def input_names(sources: Sequence[Path]) -> list[str]:
+    """What each input of one run is called: without its extension; with it, then numbered, where two would clash."""
+    plain = [_input_name(source.stem) for source in sources]
+    full = [_input_name(source.name) for source in sources]
+    keys = [_key(name) for name in plain]
+    taken: set[str] = {key for key in keys if keys.count(key) == 1}
+    chosen = []
+    for key, short, long in zip(keys, plain, full, strict=True):
+        if key in taken and keys.count(key) == 1:
+            chosen.append(short)
+            continue
+        name, number = long, 1
+        while _key(name) in taken:
+            number += 1
+            name = _cut(long, _LONGEST_INPUT - len(f" ({number})")) + f" ({number})"
+        taken.add(_key(name))
+        chosen.append(name)
+    return chosen
+
+
+def names(input_name: str, prompts: Sequence[str]) -> Names:
+    """`<input name> - <prompt>.wav` and its relatives, for a name out of `input_names`.
+
+    What a file system refuses becomes "_"; prompts are cut until every name fits, and numbered where two look the same.
+    """
+    rest = f"{input_name} - rest.wav"
+    taken = {_key(rest)}
+    labels = []
+    room = _LONGEST - len(f"{input_name} - {_KINDS[1]}.wav".encode())
+    for prompt in prompts:
+        label, number = _cut(_safe(prompt), room), 1
+        while taken & (mine := {_key(f"{input_name} - {label}{kind}.wav") for kind in _KINDS}):
+            number += 1
+            label = _cut(_safe(prompt), room - len(f" ({number})")) + f" ({number})"
+        taken |= mine
+        labels.append(label)
+    stems, generative, highlights = (tuple(f"{input_name} - {label}{kind}.wav" for label in labels) for kind in _KINDS)
+    return Names(stems, generative, highlights, rest, f"{input_name}.json")
+
+
+class Delivery:
+    """One input's results on their way into `out`: written aside, then renamed into place, the sidecar last.
+
+    Leaving the `with` without `commit` leaves nothing behind. A file in the way is replaced only when this input's
+    sidecar in `out` lists it and its bytes are still those that we wrote; any other stops the delivery, before the work
+    and again at the commit. Results of earlier runs under other names stay, and stay listed as "earlier" for as long
+    as a file of that name is there; whether it is still ours is asked only when it would be replaced.
+
+    Raises CannotWrite.
+    """
+
+    def __init__(self, out: Path, files: Sequence[str], sidecar: str) -> None:
+        self.out, self.files, self.sidecar = out.absolute(), tuple(files), sidecar
+        self._made: list[Path] = []
+        self._aside: Path | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            with _spoken(self.out):
+                if self.out.exists() and not self.out.is_dir():
+                    raise CannotWrite(f"{self.out} is a file, not a folder.", "Choose another folder for the results.")
+                _clear_the_dead(self.out)
+                listed = self._listed()
+                for name in self.files:
+                    self._refuse_a_stranger(name, listed)
+                self._made = [folder for folder in (self.out, *self.out.parents) if not folder.exists()]
+                self.out.mkdir(parents=True, exist_ok=True)
+                self._aside = Path(tempfile.mkdtemp(prefix=f"{_MARK}{os.getpid()}-", dir=self.out))
+        except BaseException:
+            self._sweep()
+            raise
+        return self
+
+    def temporary(self, name: str) -> Path:
+        """Where to write the file that will be called `name`, one of `files`."""
+        if name not in self.files or self._aside is None:
+            raise ValueError(f"{name} was not announced")
+        return self._aside / name
+
+    @property
+    def aside(self) -> Path:
+        """The temporary folder: announced files lie in it under their names, whatever else does is thrown away."""
+        if self._aside is None:
+            raise ValueError("the delivery was not begun")
+        return self._aside
+
+    def commit(self, record: Mapping[str, object]) -> dict[str, object]:
+        """Put every file into place, then the sidecar: `record` with "schema", "files" and "earlier" (name: sha256).
+
+        Returns the sidecar.
+
+        All or nothing: when one cannot be placed, those before it are taken back and what they replaced returns.
+        """
+        assert self._aside is not None
+        if clash := {"schema", "files", "earlier"} & record.keys():
+            raise ValueError(f"a record may not hold {sorted(clash)}")
+        with _spoken(self.out):
+            listed = self._listed()
+            hashes = {}
+            for name in self.files:
+                _to_disk(self._aside / name)
+                hashes[name] = sha256(self._aside / name)
+            earlier = {name: was for name, was in listed.items() if name not in hashes and (self.out / name).exists()}
+            told = {"schema": SCHEMA, **record, "files": hashes, "earlier": earlier}
+            text = json.dumps(told, ensure_ascii=False, indent=2, allow_nan=False)
+            (self._aside / self.sidecar).write_text(text + "\n", encoding="utf-8")
+            _to_disk(self._aside / self.sidecar)
+            self._place(self._aside, listed)
+        self._made = []
+        return told
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._sweep()
+
+    def _place(self, aside: Path, listed: Mapping[str, str]) -> None:
+        replaced = aside / "replaced"
+        replaced.mkdir()
+        begun = []
+        try:
+            for name in self.files:
+                self._refuse_a_stranger(name, listed)
+                begun.append(name)
+                if (self.out / name).exists():
+                    (self.out / name).rename(replaced / name)
+                (aside / name).rename(self.out / name)
+            self._listed()  # refuses a stranger's sidecar that came meanwhile
+            (aside / self.sidecar).replace(self.out / self.sidecar)
+        except BaseException:
+            if not (aside / self.sidecar).exists():  # interrupted, but the sidecar lies in place: it is done
+                raise
+            for name in begun:
+                if not (aside / name).exists():
+                    (self.out / name).unlink(missing_ok=True)
+                if (replaced / name).exists():
+                    (replaced / name).rename(self.out / name)
+            raise
+
+    def _listed(self) -> dict[str, str]:
+        """Name and hash of each file that the sidecar in `out` lists. Raises CannotWrite for a stranger's sidecar."""
+        if not os.path.lexists(self.out / self.sidecar):
+            return {}
+        listed = _ours(self.out / self.sidecar)
+        if listed is None:
+            raise _stranger(self.out / self.sidecar)
+        return listed
+
+    def _refuse_a_stranger(self, name: str, listed: Mapping[str, str]) -> None:
+        path = self.out / name
+        if not os.path.lexists(path):
+            return
+        if path.is_symlink() or not path.is_file() or listed.get(name) != sha256(path):
+            raise _stranger(path)
+
+    def _sweep(self) -> None:
+        if self._aside is not None:
+            shutil.rmtree(self._aside, ignore_errors=True)
+        for folder in self._made:
+            with suppress(OSError):  # not empty: somebody else's by now
+                folder.rmdir()
+
+
+def _stranger(path: Path) -> CannotWrite:
+    return CannotWrite(
+        f"{path} is in the way, and it is not as we wrote it, if we did.",
+        "Move or rename it, or choose another folder for the results.",
+    )
+
+
+def _ours(sidecar: Path) -> dict[str, str] | None:
+    """Every file that a sidecar of ours lists, with its hash; None when it is not ours."""
+    try:
+        told = json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.is_file() else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(told, dict) or not str(told.get("schema")).startswith("zerostem-sidecar/"):
+        return None
+    listed = [told.get("earlier"), told.get("files")]
+    pairs = [pair for part in listed if isinstance(part, dict) for pair in part.items()]
+    return {name: was for name, was in pairs if isinstance(was, str) and Path(name).name == name}
+
+
+def _clear_the_dead(out: Path) -> None:
+    """Remove the temporary folders of runs that were killed, and what such a run had placed without its sidecar."""
+    for aside in out.glob(f"{_MARK}*-*"):
+        process = aside.name.removeprefix(_MARK).partition("-")[0]
+        if not process.isdecimal() or psutil.pid_exists(int(process)):
+            continue
+        for journal in aside.glob("*.json"):
+            committed = _ours(out / journal.name) or {}
+            for name, was in (_ours(journal) or {}).items():
+                placed = out / name
+                if name not in committed and placed.is_file() and not placed.is_symlink() and sha256(placed) == was:
+                    placed.unlink()
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _spoken(out: Path) -> Iterator[None]:
+    """Whatever the file system refuses, in two sentences."""
+    try:
+        yield
+    except OSError as error:
+        where, todo = _REFUSALS.get(
+            error.errno or 0,
+            (f"cannot be written: {error.strerror or error}", "Choose another folder for the results."),
+        )
+        raise CannotWrite(f"{out} {where}.", todo) from error
+
+
+_FULL = ("has no space left", "Free some space there, or choose another folder for the results.")
+_CLOSED = ("may not be written to", "Change its permissions, or choose another folder for the results.")
+_REFUSALS = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EROFS: _CLOSED,
+    errno.EACCES: _CLOSED,
+    errno.EPERM: _CLOSED,
+    errno.ENAMETOOLONG: ("is too long a name", "Choose a folder with a shorter name."),
+    errno.ENOTDIR: ("lies below a file, not a folder", "Choose another folder for the results."),
+}
+
+
+def _input_name(name: str) -> str:
+    safe = _safe(name)
+    return _cut(f"_{safe}" if _RESERVED.match(safe) else safe, _LONGEST_INPUT)
+
+
+def _safe(name: str) -> str:
+    """The name with "_" for what some file system refuses, in NFC; never empty."""
+    told = "".join("_" if c in '/\\:*?"<>|' or unicodedata.category(c) in {"Cc", "Cs"} else c for c in name)
+    told = unicodedata.normalize("NFC", told)
+    kept = told.rstrip(". ")
+    return kept + "_" * (len(told) - len(kept)) or "_"
+
+
+def _cut(name: str, limit: int) -> str:
+    """The name in at most `limit` bytes of UTF-8, with "…" where it was cut."""
+    if len(name.encode()) <= limit:
+        return name
+    return name.encode()[: limit - len("…".encode())].decode(errors="ignore").rstrip(". ") + "…"
+
+
+def _key(name: str) -> str:
+    """Equal for names that some file system takes for the same."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
