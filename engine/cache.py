@@ -1,0 +1,113 @@
+"""Inversions kept on disk by content, so that a new strength or another prompt on the same region never climbs again.
+
+An entry is named after everything that went into it. It is checked when read; a damaged one is removed, computed again and
+reported. The folder is bounded: the entries used longest ago go first.
+"""
+
+import hashlib
+import logging
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from engine.backbones.base import Backbone, Conditioning
+from engine.inversion.base import Inversion, Ladder, Trail
+from engine.passes import Passes
+
+log = logging.getLogger(__name__)
+
+BOUND_BYTES = 4 << 30
+DIGEST = hashlib.sha256().digest_size
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """A folder of checked entries, bounded in bytes."""
+
+    folder: Path
+    bound: int = BOUND_BYTES
+
+    def get(self, key: str) -> dict[str, Tensor] | None:
+        """The tensors kept under `key`, or None. A damaged entry is removed and reported."""
+        path = self.folder / key
+        try:
+            packed = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            log.warning("a kept inversion cannot be read and is computed again (%s)", error)
+            return None
+        if hashlib.sha256(packed[DIGEST:]).digest() != packed[:DIGEST]:
+            log.warning("a kept inversion was damaged and is computed again (%s)", path)
+            path.unlink(missing_ok=True)
+            return None
+        os.utime(path)
+        return load(packed[DIGEST:])
+
+    def put(self, key: str, tensors: dict[str, Tensor]) -> None:
+        """Keep `tensors`; a disk that refuses costs a warning, never the job."""
+        packed = save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()})
+        fresh = self.folder / f"{key}.{os.getpid()}.new"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            fresh.write_bytes(hashlib.sha256(packed).digest() + packed)
+            fresh.replace(self.folder / key)
+        except OSError as error:
+            with suppress(OSError):
+                fresh.unlink()
+            log.warning("an inversion could not be kept for later (%s)", error)
+
+    def trim(self) -> None:
+        """Remove the entries used longest ago until the rest fit the bound."""
+        entries = []
+        for path in self.folder.glob("*"):
+            try:
+                entries.append((path.stat().st_mtime, path.stat().st_size, path))
+            except FileNotFoundError:
+                continue  # another process trims too
+        total = sum(size for _, size, _ in entries)
+        for _, size, path in sorted(entries):
+            if total <= self.bound:
+                break
+            path.unlink(missing_ok=True)
+            total -= size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recall:
+    """`Inversion.climb` with a memory: windows climbed before come from the shelf, the others are climbed as one batch."""
+
+    shelf: Shelf
+    backbone: Backbone
+    passes: Passes
+
+    def climb(self, inversion: Inversion, ladder: Ladder, latent: Tensor, source: Conditioning, seeds: list[int]) -> Trail:
+        """As `Inversion.climb`."""
+        keys = [self._key(inversion, ladder, latent[i], source.rows(torch.tensor([i])), seed) for i, seed in enumerate(seeds)]
+        kept = [self.shelf.get(key) for key in keys]
+        missing = [i for i, entry in enumerate(kept) if entry is None]
+        self.passes.spare((len(keys) - len(missing)) * inversion.passes(ladder))
+        if missing:
+            rows = torch.tensor(missing)
+            some = inversion.climb(self.passes, ladder, latent[rows], source.rows(rows), [seeds[i] for i in missing])
+            for i, top, noises in zip(missing, some.top, some.noises, strict=True):
+                kept[i] = {"top": top, "noises": noises}
+                self.shelf.put(keys[i], {"top": top, "noises": noises})
+        whole = [entry for entry in kept if entry is not None]
+        top, noises = (torch.stack([entry[name].to(latent.device) for entry in whole]) for name in ("top", "noises"))
+        return Trail(top, noises)
+
+    def _key(self, inversion: Inversion, ladder: Ladder, latent: Tensor, source: Conditioning, seed: int) -> str:
+        """Everything the trail depends on: sound, model, number format, way up, levels, inversion prompt, seed."""
+        digest = hashlib.sha256()
+        words = f"{self.backbone.name} {self.backbone.fingerprint} {latent.device.type} {inversion.name} {seed}"
+        digest.update(words.encode())
+        for tensor in (latent, ladder.levels, *(source.tensors[name] for name in sorted(source.tensors))):
+            digest.update(f"{tuple(tensor.shape)}{tensor.dtype}".encode())
+            digest.update(tensor.contiguous().cpu().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()

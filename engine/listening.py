@@ -1,0 +1,152 @@
+"""The model's half of a separation: the region's windows through a method, and the answers on tapes.
+
+Windows go in groups that fit in memory, so what a job needs does not grow with the region's length.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine import audio
+from engine.backbones.base import Backbone, Conditioning
+from engine.cache import Recall, Shelf
+from engine.fit import Fit
+from engine.inversion.base import Ladder
+from engine.methods import METHODS
+from engine.methods.base import Climb, Estimate, Method, Scene
+from engine.passes import Passes
+from engine.presence import Verdict, verdicts
+from engine.request import Request
+from engine.windows import Layout, Tape, cut
+from host_bridge.vocabulary import Progress
+
+SILENCE = 1e-5
+"""Peak of a window, -100 dBFS, below which the model is not asked."""
+
+GROUP_BYTES = 512 << 20
+"""Bound on what the windows that are worked on at once take."""
+LATENTS_PER_LEVEL = 8
+"""Latents held per level and window at the height of a climb: noise, noisy, guess, epsilon, mean, and what adds them up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the model made of a region: masks, its own features of each stem where asked for, a verdict per prompt."""
+
+    masks: Tape
+    features: Tape | None
+    verdicts: list[Verdict]
+    passes: int
+
+
+def method_for(request: Request, backbone: Backbone) -> Method:
+    """The method that the request names, or the model's best: joint where its codec is free, else ZeroSep's descent."""
+    return METHODS[request.method or ("joint" if backbone.exact_codec else "zerosep")]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Listener:
+    """A backbone, a method and one request, ready for any number of windows.
+
+    shelf: where inversions are kept, or None where they are not.
+    """
+
+    backbone: Backbone
+    method: Method
+    request: Request
+    shelf: Shelf | None
+    passes: Passes
+    table: Conditioning
+
+    def answer(self, windows: NDArray[np.float32], first: int) -> Estimate:
+        """(B, channels, window) of the region, the first of them number `first` -> an estimate of all, on the CPU.
+
+        Windows without sound are not asked about: their masks are zero and their presence counts for nothing, so that
+        `presence` is (K, loud windows). Features come at the region's own level.
+        """
+        device, model = self.backbone.device, self.backbone
+        sound = torch.from_numpy(windows).to(device)
+        loud = (sound.abs().amax((1, 2)) > SILENCE).nonzero()[:, 0]
+        features = model.analyse(sound)
+        whole = Estimate(
+            torch.zeros(len(self.request.prompts), *features.shape),
+            features.cpu().expand(len(self.request.prompts), *features.shape).clone(),
+            torch.zeros(len(self.request.prompts), 0),
+        )
+        self.passes.spare((len(windows) - len(loud)) * self.method.passes(self.request, model))
+        if not len(loud):
+            return whole
+        gain = model.gain(sound[loud])[:, None, None]
+        seeds = [_seed(self.request.seed, first + int(index)) for index in loud]
+        scene = Scene(model, self.passes, self._climb(), self.table, model.analyse(sound[loud] * gain), seeds, self.request)
+        told = self.method.estimate(scene)
+        said = told.features
+        if self.method.strength_in_mask:
+            kept = model.magnitude(scene.features).clamp_min(1e-12)
+            said = torch.stack(
+                [
+                    model.scale(scene.features, (model.magnitude(each).clamp_min(1e-12) / kept) ** omega)
+                    for each, omega in zip(said, self.request.strengths, strict=True)
+                ]
+            )
+        whole.masks[:, loud.cpu()] = told.masks.cpu()
+        level = (1 / gain)[..., None].expand(-1, said.shape[2], 1, 1)
+        whole.features[:, loud.cpu()] = torch.stack([model.scale(each, level) for each in said]).cpu()
+        presence = None if told.presence is None else told.presence.cpu()
+        return Estimate(whole.masks, whole.features, presence)
+
+    def _climb(self) -> Climb:
+        if self.shelf is not None:
+            return Recall(self.shelf, self.backbone, self.passes).climb
+        return lambda inversion, *rest: inversion.climb(self.passes, *rest)
+
+
+def listen(backbone: Backbone, shelf: Shelf, source: audio.Source, request: Request, folder: Path, progress: Progress) -> Heard:
+    """Separate a region as far as the model goes; tapes are made in `folder`. Raises Cancelled through `progress`."""
+    grid, method = backbone.grid, method_for(request, backbone)
+    table = backbone.embed([*request.prompts, request.unlike, ""])
+    layout = Layout(Fit(grid, backbone.rate, source.rate).frames(source.length), backbone.window // grid.hop)
+    passes = Passes(backbone, progress, len(layout.starts) * method.passes(request, backbone))
+    trail = _trail_bytes(backbone, request)
+    keep = shelf if trail * len(layout.starts) < shelf.bound // 2 else None
+    listener = Listener(backbone, method, request, keep, passes, table)
+
+    tape = partial(Tape, layout=layout, slots=len(request.prompts), channels=backbone.channels, bands=grid.bands)
+    masks = tape(folder / "masks.npy")
+    features = tape(folder / "features.npy") if request.generative else None
+    presence: list[Tensor] = []
+    first, size = 0, max(1, GROUP_BYTES // (LATENTS_PER_LEVEL * trail))
+    mono = (piece[:, None] for piece in audio.heard(source, backbone.rate))
+    windows = cut(mono, layout, grid.hop)
+    while group := list(islice(windows, size)):
+        estimate = listener.answer(np.stack(group), first)
+        for index in range(len(group)):
+            masks.lay(estimate.masks[:, index].numpy())
+            if features is not None:
+                features.lay(estimate.features[:, index].numpy())
+        if estimate.presence is not None:
+            presence.append(estimate.presence)
+        first += len(group)
+    if keep is not None:
+        keep.trim()
+    scores = torch.cat(presence, 1) if presence else None
+    return Heard(masks, features, verdicts(scores, backbone.presence, len(request.prompts)), passes.done)
+
+
+def _trail_bytes(backbone: Backbone, request: Request) -> int:
+    """Bytes of one window's inversion."""
+    silence = torch.zeros(1, backbone.channels, backbone.window, device=backbone.device)
+    latent = backbone.encode(backbone.analyse(silence))
+    ladder = Ladder.build(backbone.schedule, request.steps or backbone.default_steps, request.depth)
+    return (len(ladder) + 1) * latent.numel() * latent.element_size()
+
+
+def _seed(seed: int, window: int) -> int:
+    """A window's own seed: neighbours draw different noise, and no window's depends on how many there are."""
+    return seed * 1_000_003 + window

@@ -1,0 +1,10 @@
+"""Ways to separate: to add one, write one file and name it here."""
+
+from engine.methods.base import Method
+from engine.methods.contrast import Contrast
+from engine.methods.joint import Joint
+from engine.methods.mixture import Mixture
+from engine.methods.nmf import NMF
+from engine.methods.zerosep import ZeroSep
+
+METHODS: dict[str, Method] = {method.name: method for method in (Joint(), ZeroSep(), Contrast(), NMF(), Mixture())}

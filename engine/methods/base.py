@@ -1,0 +1,157 @@
+"""A method turns a batch of windows and some prompts into one mask per prompt.
+
+K prompts, B windows; features (B, C, T, M); masks (K, B, C, T, M) in [0, 1], a share of the mixture's magnitude each.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from engine.backbones.base import Backbone, Conditioning, Noise, clean_guess, noised
+from engine.inversion import INVERSIONS
+from engine.inversion.base import Inversion, Ladder, Trail
+from engine.request import Request
+
+Climb = Callable[[Inversion, Ladder, Tensor, Conditioning, list[int]], Trail]
+"""`Inversion.climb` over the scene's network, or a memory of it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """A batch of windows as a method meets it.
+
+    table: the embedded prompts, then the inversion prompt, then the null prompt: row k, `unlike`, `null`.
+    seeds: one per window; whatever is drawn for a window is drawn from its own.
+    """
+
+    backbone: Backbone
+    noise: Noise
+    climb: Climb
+    table: Conditioning
+    features: Tensor
+    seeds: list[int]
+    request: Request
+
+    @property
+    def windows(self) -> int:
+        """B."""
+        return len(self.features)
+
+    @property
+    def unlike(self) -> int:
+        """The inversion prompt's row of the table."""
+        return len(self.request.prompts)
+
+    @property
+    def null(self) -> int:
+        """The null prompt's row of the table."""
+        return len(self.request.prompts) + 1
+
+    def rows(self, which: list[int]) -> Conditioning:
+        """Conditioning for every window under each of these rows of the table, all windows of the first one first."""
+        return self.table.rows(torch.tensor(which).repeat_interleave(self.windows))
+
+    def ladder(self) -> Ladder:
+        """The levels that the request climbs."""
+        return Ladder.build(self.backbone.schedule, self.request.steps or self.backbone.default_steps, self.request.depth)
+
+    def inversion(self) -> Inversion:
+        """The request's way up."""
+        return INVERSIONS[self.request.mode]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimate:
+    """What a method found out about a batch of windows.
+
+    masks: (K, B, C, T, M). features: (K, B, C, T, M), each stem as the model itself would say it.
+    presence: (K, B), how sure it is that each sound is there, or None where it cannot tell.
+    """
+
+    masks: Tensor
+    features: Tensor
+    presence: Tensor | None = None
+
+
+class Method(Protocol):
+    """One way to separate."""
+
+    name: str
+    strength_in_mask: bool
+    """Strength is the mask to the power omega; else the method has used it already."""
+
+    def estimate(self, scene: Scene) -> Estimate:
+        """Masks at full strength (or at the request's, see `strength_in_mask`) for all prompts at once."""
+        ...
+
+    def passes(self, request: Request, backbone: Backbone) -> int:
+        """Network passes per window, the inversion included."""
+        ...
+
+
+def settle(masks: Tensor, powers: Tensor, present: Tensor) -> Tensor:
+    """Masks as they are applied: strength as an exponent, silence for absent prompts, and never more than the mixture.
+
+
+
+
+    exponent = powers.to(masks).reshape(-1, *[1] * (masks.dim() - 1))
+    there = present.to(masks).reshape(exponent.shape)
+    shares = (masks.clamp(0, 1) * there) ** exponent
+    return shares / shares.sum(0).clamp_min(1)
+
+
+def exponents(method: Method, request: Request) -> Tensor:
+    """The power of each prompt's mask (K,): omega; or 1 where the guidance has used omega, and 0 where that was 0."""
+    return torch.tensor([w if method.strength_in_mask else float(w > 0) for w in request.strengths])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probe:
+    """The mixture's noise as told under each prompt and under null, from the same noisy latents.
+
+    guesses: (K + 1, B, c, t, m), clean guesses averaged over all draws, null last. scores: (K, B), how much better the
+    noise is told under the prompt than under null: the larger, the surer that the sound is there.
+    """
+
+    guesses: Tensor
+    scores: Tensor
+
+
+def probe(scene: Scene, heights: tuple[float, ...], draws: int) -> Probe:
+    """Noise the windows `draws` times to each height (a share of the way up), and ask all prompts and null about each."""
+    backbone, latent = scene.backbone, scene.backbone.encode(scene.features)
+    slots, count = [*range(len(scene.request.prompts)), scene.null], len(heights) * draws
+    levels = torch.tensor([backbone.schedule.level(height) for height in heights for _ in range(draws)])
+    # another stream than the inversion's, which starts from the seed itself
+    generators = [torch.Generator().manual_seed(seed ^ 0x5EED) for seed in scene.seeds]
+    drawn = torch.stack([torch.randn(count, *latent.shape[1:], generator=each) for each in generators], 1).to(latent)
+    each_level = levels.repeat_interleave(scene.windows)
+    alphas = backbone.schedule.alpha_bar(each_level)
+    x = noised(latent.repeat(count, 1, 1, 1), alphas, drawn.flatten(0, 1))
+    table_rows = torch.tensor(slots).repeat_interleave(len(x))
+    told = scene.noise(x.repeat(len(slots), 1, 1, 1), each_level.repeat(len(slots)), scene.table.rows(table_rows))
+    clean = clean_guess(x.repeat(len(slots), 1, 1, 1), alphas.repeat(len(slots)), told)
+    errors = (told.unflatten(0, (len(slots), count, -1)) - drawn).square().mean((3, 4, 5)).sum(1)
+    return Probe(clean.unflatten(0, (len(slots), count, -1)).mean(1), errors[-1:] - errors[:-1])
+
+
+PRESENCE_HEIGHTS, PRESENCE_DRAWS = (0.2, 0.3, 0.4, 0.5), 2
+
+
+def presence(scene: Scene) -> Tensor:
+    """(K, B) scores of how surely each prompt's sound is in each window."""
+    return probe(scene, PRESENCE_HEIGHTS, PRESENCE_DRAWS).scores
+
+
+def presence_passes(request: Request) -> int:
+    """Network passes per window of `presence`."""
+    return len(PRESENCE_HEIGHTS) * PRESENCE_DRAWS * (len(request.prompts) + 1)
+
+
+def masked(scene: Scene, masks: Tensor) -> Tensor:
+    """The features of stems that are nothing but the mixture under masks: what a method without sound of its own says."""
+    return torch.stack([scene.backbone.scale(scene.features, mask.clamp_min(1e-5)) for mask in masks])

@@ -1,0 +1,41 @@
+"""Contrast: no inversion and no descent, one batch of passes, an estimate at once.
+
+The mixture is noised a little; the difference between the clean guess under a prompt and the one under null, from the same
+noise, points towards that prompt's sound. Read as a log gain and sharpened it is a mask.
+"""
+
+import torch
+from torch import Tensor
+
+from engine.backbones.base import Backbone
+from engine.methods.base import Estimate, Scene, masked, probe
+from engine.request import Request
+
+HEIGHTS, DRAWS = (0.2, 0.3, 0.4), 6
+SHARPNESS = 8.0
+"""Factor on the log gain: what one small step towards the prompt says, many would say louder."""
+
+
+class Contrast:
+    """Strength is the mask to the power omega."""
+
+    name = "contrast"
+    strength_in_mask = True
+
+    def estimate(self, scene: Scene) -> Estimate:
+        """All prompts against null, and against each other where there are several."""
+        found = probe(scene, HEIGHTS, DRAWS)
+        magnitudes = torch.stack([scene.backbone.magnitude(scene.backbone.decode(guess)) for guess in found.guesses])
+        gains = SHARPNESS * (magnitudes[:-1] / magnitudes[-1].clamp_min(1e-12)).clamp_min(1e-12).log()
+        masks = _shares(gains, complete=scene.request.complete)
+        return Estimate(masks, masked(scene, masks), found.scores)
+
+    def passes(self, request: Request, backbone: Backbone) -> int:  # noqa: ARG002 - the same for every model
+        """One batch for each prompt and one for null."""
+        return len(HEIGHTS) * DRAWS * (len(request.prompts) + 1)
+
+
+def _shares(gains: Tensor, *, complete: bool) -> Tensor:
+    """Log gains (K, ...) -> masks: rivals share by softmax; what no prompt claims is left to the rest."""
+    claimed = torch.ones_like(gains[0]) if complete else gains.amax(0).exp().clamp(max=1)
+    return gains.softmax(0) * claimed

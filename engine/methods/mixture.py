@@ -1,0 +1,23 @@
+"""The mixture as every stem: the floor that each method has to beat."""
+
+import torch
+
+from engine.backbones.base import Backbone
+from engine.methods.base import Estimate, Scene
+from engine.request import Request
+
+
+class Mixture:
+    """Masks of one; asks the model nothing."""
+
+    name = "mixture"
+    strength_in_mask = True
+
+    def estimate(self, scene: Scene) -> Estimate:
+        """All of the mixture for each prompt (several prompts then share it equally)."""
+        masks = torch.ones(len(scene.request.prompts), *scene.features.shape, device=scene.features.device)
+        return Estimate(masks, scene.features.expand_as(masks))
+
+    def passes(self, request: Request, backbone: Backbone) -> int:  # noqa: ARG002 - asks nothing
+        """None."""
+        return 0

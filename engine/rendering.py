@@ -1,0 +1,108 @@
+"""The host's half of a separation: tapes and the user's own sound, block by block, become stems and their rest."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.audio import Source, resampled
+from engine.backbones.base import Backbone
+from engine.fit import Fit
+from engine.listening import Heard, method_for
+from engine.methods.base import exponents, settle
+from engine.request import Request
+from engine.windows import Layout, Tape
+from host_bridge.bwf import Writer, time_reference
+from host_bridge.vocabulary import Progress, Samples
+
+SPAN = 1024
+"""Frames that a model's own voice is rendered in at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where everything goes, one path per prompt; `highlights` and `generative` are empty unless asked for."""
+
+    stems: list[Path]
+    rest: Path
+    highlights: list[Path]
+    generative: list[Path]
+
+
+def origin(source: Source) -> Samples:
+    """Where the region lies on its timeline: its place in the file, plus the file's own place where it names one."""
+    return Samples((time_reference(source.path) or 0) + source.start)
+
+
+def write_stems(
+    heard: Heard,
+    backbone: Backbone,
+    source: Source,
+    request: Request,
+    outputs: Outputs,
+    gain_db: float,
+    progress: Progress,
+) -> None:
+    """The faithful view: each stem is the region under its mask, and the rest is the region less all stems.
+
+    The rest is taken from the stems as they are written, in float64, so stems and rest add up to the region. A highlight is
+    the region with its stem raised by `gain_db`. Nothing is normalised.
+    """
+    fit = Fit(backbone.grid, backbone.rate, source.rate)
+    powers = exponents(method_for(request, backbone), request)
+    present = torch.tensor([verdict.found for verdict in heard.verdicts])
+    raised = 10 ** (gain_db / 20) - 1
+    with ExitStack() as stack:
+        start = origin(source)
+
+        def written(path: Path) -> Writer:
+            return stack.enter_context(Writer(path, source.rate, source.channels, start, path.stem))
+
+        stems, rest = [written(path) for path in outputs.stems], written(outputs.rest)
+        highlights = [written(path) for path in outputs.highlights]
+        for position, around in source.blocks(fit.block, fit.context):
+            progress(position / source.length, "writing")
+            count = len(around) - 2 * fit.context
+            hops = -(-count // fit.hop)
+            whole = np.pad(around, ((0, hops * fit.hop - count), (0, 0)))
+            masks = settle(fit.masks(heard.masks, position, hops + 3), powers, present)
+            parts = fit.apply(whole, masks)[:, :count].astype(np.float32)
+            mix = around[fit.context : fit.context + count]
+            rest.write(mix - parts.sum(0, dtype=np.float64))
+            for writer, part in zip(stems, parts, strict=True):
+                writer.write(part)
+            for writer, part in zip(highlights, parts, strict=False):
+                writer.write(mix + raised * part)
+
+
+def write_generative(
+    heard: Heard, tape: Tape, backbone: Backbone, source: Source, outputs: Outputs, progress: Progress
+) -> None:
+    """The generative view: each stem in the model's own voice, at the region's rate, channels and exact length."""
+    for slot, (path, verdict) in enumerate(zip(outputs.generative, heard.verdicts, strict=True)):
+        with Writer(path, source.rate, source.channels, origin(source), path.stem) as writer:
+            left = int(source.length)
+            for piece in resampled(_voice(tape, slot, backbone), backbone.rate, source.rate):
+                progress(1 - left / source.length, "rendering")
+                mono = piece[:left] * verdict.found
+                writer.write(np.repeat(mono[:, None], source.channels, 1))
+                left -= len(mono)
+            writer.write(np.zeros((left, source.channels), np.float32))
+
+
+def _voice(tape: Tape, slot: int, backbone: Backbone) -> Iterator[NDArray[np.float32]]:
+    """One stem rendered span by span with cross-fades, as mono pieces (n,) at the backbone's rate."""
+    hop, layout = backbone.grid.hop, Layout(tape.layout.frames, SPAN)
+    held = np.zeros(SPAN * hop, np.float32)
+    starts = layout.starts
+    for start, following, fade in zip(starts, [*starts[1:], starts[-1] + SPAN], layout.fades(), strict=True):
+        features = torch.from_numpy(tape.read(start, start + SPAN - 1)[slot : slot + 1]).to(backbone.device)
+        sound = backbone.render(features)[0].mean(0).cpu().numpy()
+        held += sound * np.repeat(fade, hop)
+        ready = (following - start) * hop
+        yield held[:ready]
+        held = np.concatenate([held[ready:], np.zeros(ready, np.float32)])

@@ -1,0 +1,160 @@
+"""One region's way: a file and prompts in, stems in a folder out. The composition of everything else in the engine."""
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine import delivery, device, weights
+from engine.audio import open_source
+from engine.backbones import load
+from engine.backbones.base import Backbone
+from engine.cache import Shelf
+from engine.inversion import INVERSIONS
+from engine.listening import listen
+from engine.methods import METHODS
+from engine.rendering import Outputs, write_generative, write_stems
+from engine.request import Request
+from engine.sidecar import Kept, record
+from host_bridge.errors import BadRequest
+from host_bridge.settings import places
+from host_bridge.vocabulary import Progress, quietly
+
+log = logging.getLogger(__name__)
+
+STAGES = {"reading": 0.02, "separating": 0.9, "writing": 0.05, "measuring": 0.03}
+"""Rough shares of a job's time, for one bar over all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is wanted of one file beyond the request: which part, where to, and what to write beside the stems.
+
+    out: the folder; None: `<input name> stems` beside the input. name: what the files are called after; None: the input.
+    gain_db: also write the highlight, the region with the stem raised by so much.
+    """
+
+    out: Path | None = None
+    name: str | None = None
+    start_s: float | None = None
+    length_s: float | None = None
+    stems: bool = True
+    rest: bool = True
+    gain_db: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.gain_db is not None and not (math.isfinite(self.gain_db) and self.gain_db <= 60):
+            raise BadRequest(
+                f"A gain of {self.gain_db:g} dB is out of range.",
+                "Choose one of at most 60 dB; -120 takes the stem out.",
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Separator:
+    """A model that is loaded and stays so, for any number of files."""
+
+    backbone: Backbone
+    shelf: Shelf
+
+    @classmethod
+    def load(cls, model: str = weights.DEFAULT, on: str = "auto") -> "Separator":
+        """Find and load a model. Raises BadRequest or BadModel where either the model or the device is not to be had."""
+        found, where = weights.find(model), device.choose(on)
+        return cls(load(found.weights.backbone, where, found.folder), Shelf(places().cache / "inversions"))
+
+    def check(self, request: Request) -> None:
+        """Raise BadRequest for what this model cannot follow, before any file is read."""
+        if request.method is not None and request.method not in METHODS:
+            raise BadRequest(f'There is no method called "{request.method}".', f"Choose one of {', '.join(METHODS)}.")
+        if request.mode not in INVERSIONS:
+            raise BadRequest(f'There is no mode called "{request.mode}".', f"Choose one of {', '.join(INVERSIONS)}.")
+        self.backbone.schedule.levels(request.steps or self.backbone.default_steps)
+        self.backbone.embed([*request.prompts, request.unlike])
+
+    @torch.no_grad()
+    def separate(self, path: Path, request: Request, wish: Wish, progress: Progress = quietly) -> dict[str, Any]:
+        """Separate one file; the files are in place when this returns, and none of them when it raises.
+
+        Returns the sidecar. Raises BadAudio, BadRequest, BadModel, CannotWrite, and Cancelled through `progress`.
+        """
+        began = time.monotonic()
+        self.check(request)
+        progress(0.0, "reading")
+        source = open_source(path, wish.start_s, wish.length_s)
+        out = wish.out or delivery.folder_beside(path)
+        names = delivery.names(wish.name or delivery.input_names([path])[0], request.prompts)
+        kept = Kept(
+            stems=names.stems if wish.stems else (),
+            rest=names.rest if wish.rest else None,
+            highlights=names.highlights if wish.gain_db is not None else (),
+            generative=names.generative if request.generative else (),
+        )
+        with delivery.Delivery(out, kept.files, names.sidecar) as parcel:
+            written = Outputs(
+                stems=[parcel.aside / name for name in names.stems],
+                rest=parcel.aside / names.rest,
+                highlights=[parcel.aside / name for name in kept.highlights],
+                generative=[parcel.aside / name for name in kept.generative],
+            )
+            heard = listen(self.backbone, self.shelf, source, request, parcel.aside, _stage(progress, "separating"))
+            write_stems(heard, self.backbone, source, request, written, wish.gain_db or 0.0, _stage(progress, "writing"))
+            if heard.features is not None:
+                write_generative(heard, heard.features, self.backbone, source, written, _stage(progress, "writing"))
+            _stage(progress, "measuring")(0.0, "measuring")
+            told = record(source, self.backbone, request, heard, written, kept, parcel.out, wish.gain_db)
+            committed = parcel.commit({**told, "seconds": round(time.monotonic() - began, 3)})
+        progress(1.0, "done")
+        return committed
+
+
+def separate(
+    path: str | PathLike[str],
+    prompts: str | Sequence[str],
+    strength: float | Sequence[float] = 1.0,
+    *,
+    model: str = weights.DEFAULT,
+    device: str = "auto",
+    out: str | PathLike[str] | None = None,
+    start_s: float | None = None,
+    length_s: float | None = None,
+    rest: bool = True,
+    gain_db: float | None = None,
+    progress: Progress = quietly,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Take the sounds that `prompts` name out of the audio file at `path`, and write them as WAV files.
+
+    strength: omega, 0 (the mixture) to 1 (the stem alone), for all prompts or one each. model, device: as on the command
+    line; a model stays loaded for the next call. out: a folder, by default `<name> stems` beside the file. start_s,
+    length_s: the region, in seconds. gain_db: also write the highlight. settings: further fields of `Request` (unlike,
+    method, mode, steps, depth, seed, complete, beyond, generative). Returns the sidecar (see README, "Scripts").
+    Raises a `ZeroStemError` that says what happened and what to do.
+
+    >>> result = separate("song.wav", "drums")  # doctest: +SKIP
+    >>> result["stems"][0]["path"]  # doctest: +SKIP
+    '/music/song stems/song - drums.wav'
+    """
+    request = Request.of([prompts] if isinstance(prompts, str) else prompts, strength, **settings)
+    wish = Wish(Path(out) if out is not None else None, None, start_s, length_s, rest=rest, gain_db=gain_db)
+    return _loaded(model, device).separate(Path(path), request, wish, progress)
+
+
+_loaded = cache(Separator.load)
+
+
+def _stage(progress: Progress, name: str) -> Progress:
+    """A part of the job's bar."""
+    before = 0.0
+    for stage, share in STAGES.items():
+        if stage == name:
+            break
+        before += share
+    return lambda done, said: progress(before + STAGES[name] * done, said)

@@ -1,0 +1,97 @@
+"""Long sound through a short window: cut with overlap, and lay the answers on one tape with cross-fades.
+
+Positions are frames of the backbone's grid. Fades of neighbours sum to one, so the masks of a mask method still sum to
+the mixture at every seam; a tape lies on disk, so its length costs no memory.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Block = NDArray[np.float32]
+
+OVERLAP = 4
+"""A window shares at least a quarter (1 / OVERLAP) of its length with the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where windows of `size` frames lie over a region of `frames` frames; the last one ends with it."""
+
+    frames: int
+    size: int
+
+    @property
+    def starts(self) -> list[int]:
+        """First frame of each window, ascending; one window, reaching beyond the end, where the region is shorter."""
+        last = max(self.frames - self.size, 0)
+        return [*range(0, last, self.size - self.size // OVERLAP), last]
+
+    def fades(self) -> Iterator[NDArray[np.float32]]:
+        """The weight of each window's frames, (size,) per window; all weights over a frame sum to one."""
+        starts = self.starts
+        rises = [_rise(self.size, *pair) for pair in itertools.pairwise(starts)]
+        for index, start in enumerate(starts):
+            weight = np.ones(self.size, np.float32)
+            if index:
+                weight *= rises[index - 1][: self.size]
+            if index < len(rises):
+                step = starts[index + 1] - start
+                weight[step:] *= 1 - rises[index][: self.size - step]
+            yield weight
+
+
+def _rise(size: int, before: int, after: int) -> NDArray[np.float32]:
+    """The fade-in of the window at `after`: half a cosine in the middle of what it shares with the one at `before`."""
+    shared = before + size - after
+    length = min(shared, size // OVERLAP)
+    rise = np.ones(size, np.float32)
+    rise[: (shared - length) // 2] = 0
+    bend = 0.5 - 0.5 * np.cos(np.pi * (np.arange(length) + 0.5) / length)
+    rise[(shared - length) // 2 : (shared - length) // 2 + length] = bend
+    return rise
+
+
+def cut(sound: Iterable[Block], layout: Layout, hop: int) -> Iterator[Block]:
+    """A stream of (n, channels) blocks -> the layout's windows (channels, size x hop), zeros beyond the end."""
+    stream, length = iter(sound), layout.size * hop
+    kept, first = next(stream), 0
+    for start in layout.starts:
+        blocks = [kept[start * hop - first :]]
+        while sum(map(len, blocks)) < length and (block := next(stream, None)) is not None:
+            blocks.append(block)
+        kept, first = np.concatenate(blocks), start * hop
+        window = kept[:length].T
+        yield np.pad(window, ((0, 0), (0, length - window.shape[1])))
+
+
+class Tape:
+    """Windows' answers joined into one, on disk: (slots, C, frames, M) float32, cross-faded as they are laid.
+
+    slots are prompts. Windows must be laid in the order of the layout.
+    """
+
+    def __init__(self, path: Path, layout: Layout, slots: int, channels: int, bands: int) -> None:
+        self.layout = layout
+        shape = (slots, channels, layout.starts[-1] + layout.size, bands)
+        self._values = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+        self._places = zip(layout.starts, layout.fades(), strict=True)
+
+    def lay(self, window: NDArray[np.float32]) -> None:
+        """Add the next window's (slots, C, size, M)."""
+        start, fade = next(self._places)
+        self._values[:, :, start : start + self.layout.size] += window * fade[:, None]
+
+    def read(self, first: int, last: int) -> NDArray[np.float32]:
+        """Frames first..last, both counted, (slots, C, last - first + 1, M); beyond either end the edge's frame again."""
+        frames = np.arange(first, last + 1).clip(0, self.layout.frames - 1)
+        return self._values[:, :, frames]
+
+    @property
+    def slots(self) -> int:
+        """How many prompts it holds."""
+        return int(self._values.shape[0])
