@@ -95,9 +95,10 @@ class Method(Protocol):
 def settle(masks: Tensor, powers: Tensor, present: Tensor) -> Tensor:
     """Masks as they are applied: strength as an exponent, silence for absent prompts, and never more than the mixture.
 
-
-
-
+    masks (K, ...); powers (K,) from `exponents`; present (K,), 1 or 0. Where the shares of a bin sum to more than 1 they
+    are scaled to it (Wiener-like). An absent prompt's mask is zero, and zero to the power of zero is one: at strength 0
+    even that stem is the mixture.
+    """
     exponent = powers.to(masks).reshape(-1, *[1] * (masks.dim() - 1))
     there = present.to(masks).reshape(exponent.shape)
     shares = (masks.clamp(0, 1) * there) ** exponent
