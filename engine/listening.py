@@ -17,9 +17,8 @@ from engine import audio
 from engine.backbones.base import Backbone, Conditioning
 from engine.cache import Recall, Shelf
 from engine.fit import Fit
-from engine.inversion.base import Ladder
 from engine.methods import METHODS
-from engine.methods.base import Climb, Estimate, Method, Scene
+from engine.methods.base import Climb, Estimate, Method, Scene, ladder
 from engine.passes import Passes
 from engine.presence import Verdict, verdicts
 from engine.request import Request
@@ -143,8 +142,7 @@ def _trail_bytes(backbone: Backbone, request: Request) -> int:
     """Bytes of one window's inversion."""
     silence = torch.zeros(1, backbone.channels, backbone.window, device=backbone.device)
     latent = backbone.encode(backbone.analyse(silence))
-    ladder = Ladder.build(backbone.schedule, request.steps or backbone.default_steps, request.depth)
-    return (len(ladder) + 1) * latent.numel() * latent.element_size()
+    return (len(ladder(request, backbone)) + 1) * latent.numel() * latent.element_size()
 
 
 def _seed(seed: int, window: int) -> int:

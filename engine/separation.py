@@ -20,6 +20,7 @@ from engine.cache import Shelf
 from engine.inversion import INVERSIONS
 from engine.listening import listen
 from engine.methods import METHODS
+from engine.methods.base import ladder
 from engine.rendering import Outputs, write_generative, write_stems
 from engine.request import Request
 from engine.sidecar import Kept, record
@@ -76,7 +77,7 @@ class Separator:
             raise BadRequest(f'There is no method called "{request.method}".', f"Choose one of {', '.join(METHODS)}.")
         if request.mode not in INVERSIONS:
             raise BadRequest(f'There is no mode called "{request.mode}".', f"Choose one of {', '.join(INVERSIONS)}.")
-        self.backbone.schedule.levels(request.steps or self.backbone.default_steps)
+        ladder(request, self.backbone)
         self.backbone.embed([*request.prompts, request.unlike])
 
     @torch.no_grad()

@@ -62,7 +62,6 @@ def record(
     ]
     lags = [measure.lag_samples(source, path) for path, stem in zip(written.stems, stems, strict=True) if stem["found"]]
     known = [lag for lag in lags if lag is not None]
-    steps = (request.steps or backbone.default_steps) if heard.passes else None
     return {
         "zerostem": version("zerostem"),
         "input": {
@@ -76,7 +75,7 @@ def record(
         "device": str(backbone.device),
         "method": method_for(request, backbone).name,
         "mode": request.mode,
-        "steps": steps,
+        "steps": backbone.default_steps if request.steps is None else request.steps,
         "depth": request.depth,
         "seed": request.seed,
         "not": request.unlike,

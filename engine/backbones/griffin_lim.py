@@ -6,20 +6,27 @@ from torch import Tensor
 from engine.backbones import mel
 from engine.spectra import overlap_add
 
+UPDATES = 50
 ITERATIONS, MOMENTUM = 32, 0.99
 SEED = 0
 """Of the first phases, so that the same magnitudes always sound the same."""
 
 
-def _to_bins(device: torch.device) -> Tensor:
-    """(513, 64): the non-negative way back from mel bands to bins, each bin the mean of its bands over their weights' sum."""
-    bank = mel.filters(device)
-    return (bank / bank.sum(0, keepdim=True).clamp_min(1e-8) / bank.sum(1, keepdim=True)).T
+def _bins(magnitude: Tensor) -> Tensor:
+    """(B, T, 64) mel magnitudes -> (B, T, 513) the non-negative bins that explain them, by multiplicative updates.
+
+    Lee and Seung 2001, with the filter bank as the fixed dictionary; starts from each bin's share of its bands.
+    """
+    bank = mel.filters(magnitude.device)
+    bins = magnitude @ (bank / bank.sum(0).clamp_min(1e-8) / bank.sum(1, keepdim=True))
+    for _ in range(UPDATES):
+        bins = bins * ((magnitude @ bank) / (bins @ bank.T @ bank).clamp_min(1e-10))
+    return bins
 
 
 def render(magnitude: Tensor) -> Tensor:
     """(B, T, 64) mel magnitudes -> (B, 160 T) samples at 16 kHz whose `log_mel` comes near them."""
-    target = (magnitude @ _to_bins(magnitude.device).T).transpose(1, 2)
+    target = _bins(magnitude).transpose(1, 2)
     window = torch.hann_window(mel.WINDOW, device=magnitude.device)
     angles = torch.rand(target.shape, generator=torch.Generator().manual_seed(SEED)).to(target) * 2 * torch.pi
     phase, before = torch.polar(torch.ones_like(target), angles), torch.zeros(1, device=target.device)

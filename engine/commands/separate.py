@@ -102,7 +102,7 @@ def main(argv: list[str]) -> int:
             worst = max(worst, error.exit_code)
         else:
             if not options.json:
-                _show(sidecars[-1], kept_stems=wish_of.stems)
+                _show(sidecars[-1])
     if options.json:
         print(json.dumps(sidecars, ensure_ascii=False, indent=2))
     return worst
@@ -189,7 +189,7 @@ def _bar(title: str, *, shown: bool) -> Iterator[Progress]:
         yield lambda done, stage: bar.update(task, completed=done, description=stage)
 
 
-def _show(sidecar: dict[str, Any], *, kept_stems: bool) -> None:
+def _show(sidecar: dict[str, Any]) -> None:
     """What came out, as a table and one line of measurements."""
     from rich.console import Console
     from rich.table import Table
@@ -200,11 +200,11 @@ def _show(sidecar: dict[str, Any], *, kept_stems: bool) -> None:
     for stem in sidecar["stems"]:
         note = "not found" if not stem["found"] else "may not be here" if stem["doubtful"] else ""
         files = [stem["path"], stem["highlight"], stem["generative"]]
-        shown = "\n".join(Path(file).name for file in files if file) if kept_stems else ""
+        shown = "\n".join(Path(file).name for file in files if file)
         table.add_row(stem["prompt"], f"{stem['strength']:g}", f"{stem['peak_dbfs']:.1f}", note, shown)
     if sidecar["rest"]:
         table.add_row("(rest)", "", "", "", Path(sidecar["rest"]).name)
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     console.print(table)
     lag = "none found" if sidecar["lag_samples"] is None else f"{sidecar['lag_samples']} samples"
     console.print(

@@ -19,6 +19,12 @@ Climb = Callable[[Inversion, Ladder, Tensor, Conditioning, list[int]], Trail]
 """`Inversion.climb` over the scene's network, or a memory of it."""
 
 
+def ladder(request: Request, backbone: Backbone) -> Ladder:
+    """The levels that a request climbs: its own number of steps, or the model's. Raises BadRequest for an impossible one."""
+    steps = backbone.default_steps if request.steps is None else request.steps
+    return Ladder.build(backbone.schedule, steps, request.depth)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
     """A batch of windows as a method meets it.
@@ -56,7 +62,7 @@ class Scene:
 
     def ladder(self) -> Ladder:
         """The levels that the request climbs."""
-        return Ladder.build(self.backbone.schedule, self.request.steps or self.backbone.default_steps, self.request.depth)
+        return ladder(self.request, self.backbone)
 
     def inversion(self) -> Inversion:
         """The request's way up."""

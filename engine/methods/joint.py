@@ -10,8 +10,8 @@ from torch import Tensor
 
 from engine.backbones.base import Backbone
 from engine.inversion import INVERSIONS
-from engine.inversion.base import Ladder, descend
-from engine.methods.base import Estimate, Scene, presence, presence_passes
+from engine.inversion.base import descend
+from engine.methods.base import Estimate, Scene, ladder, presence, presence_passes
 from engine.request import Request
 
 POWER = 2
@@ -26,7 +26,7 @@ class Joint:
 
     def estimate(self, scene: Scene) -> Estimate:
         """One climb, one batched descent for all prompts and the rest."""
-        backbone, ladder, inversion = scene.backbone, scene.ladder(), scene.inversion()
+        backbone, rungs, inversion = scene.backbone, scene.ladder(), scene.inversion()
         latent = backbone.encode(scene.features)
         mixture = backbone.magnitude(backbone.decode(latent))
 
@@ -37,9 +37,9 @@ class Joint:
 
         count = len(scene.request.prompts)
         slots = [*range(count)] if scene.request.complete else [*range(count), scene.unlike]
-        trail = scene.climb(inversion, ladder, latent, scene.rows([scene.unlike]), scene.seeds)
+        trail = scene.climb(inversion, rungs, latent, scene.rows([scene.unlike]), scene.seeds)
         ones, null = torch.ones(len(slots) * scene.windows), scene.rows([scene.null] * len(slots))
-        latents = descend(scene.noise, ladder, inversion, trail, scene.rows(slots), null, ones, share)
+        latents = descend(scene.noise, rungs, inversion, trail, scene.rows(slots), null, ones, share)
         features = torch.stack([backbone.decode(each) for each in latents])
         powers = torch.stack([backbone.magnitude(each) for each in features]) ** POWER
         masks = powers / powers.sum(0).clamp_min(1e-30)
@@ -47,6 +47,6 @@ class Joint:
 
     def passes(self, request: Request, backbone: Backbone) -> int:
         """The climb, one descent per slot, the question whether each sound is there."""
-        ladder = Ladder.build(backbone.schedule, request.steps or backbone.default_steps, request.depth)
+        rungs = ladder(request, backbone)
         slots = len(request.prompts) + (not request.complete)
-        return INVERSIONS[request.mode].passes(ladder) + slots * len(ladder) + presence_passes(request)
+        return INVERSIONS[request.mode].passes(rungs) + slots * len(rungs) + presence_passes(request)

@@ -53,6 +53,6 @@ def _grouped(magnitude: Tensor, groups: int, seed: int) -> Tensor:
         templates = model.components_
         timbre = dct(np.log(templates + 1e-8), norm="ortho", axis=1)[:, 1 : COEFFICIENTS + 1]
         labels = KMeans(groups, n_init=4, random_state=seed).fit_predict(timbre)
-    parts = np.stack([activations[:, labels == group] @ templates[labels == group] for group in range(groups)])
+    parts = np.stack([activations[:, labels == group] @ templates[labels == group] for group in range(groups)]) + 1e-12
     loudest = np.argsort(-(parts**2).sum((1, 2)))
-    return torch.tensor(parts[loudest] / np.maximum(parts.sum(0), 1e-12))
+    return torch.tensor(parts[loudest] / parts.sum(0))

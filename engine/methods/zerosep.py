@@ -4,8 +4,8 @@ import torch
 
 from engine.backbones.base import Backbone
 from engine.inversion import INVERSIONS
-from engine.inversion.base import Ladder, descend
-from engine.methods.base import Estimate, Scene, presence, presence_passes
+from engine.inversion.base import descend
+from engine.methods.base import Estimate, Scene, ladder, presence, presence_passes
 from engine.request import Request
 
 
@@ -18,15 +18,15 @@ class ZeroSep:
 
     def estimate(self, scene: Scene) -> Estimate:
         """One climb, one batched descent for all prompts."""
-        backbone, request, ladder, inversion = scene.backbone, scene.request, scene.ladder(), scene.inversion()
-        trail = scene.climb(inversion, ladder, backbone.encode(scene.features), scene.rows([scene.unlike]), scene.seeds)
+        backbone, request, rungs, inversion = scene.backbone, scene.request, scene.ladder(), scene.inversion()
+        trail = scene.climb(inversion, rungs, backbone.encode(scene.features), scene.rows([scene.unlike]), scene.seeds)
         targets = list(range(len(request.prompts)))
         strengths = [*request.strengths]
         if request.mode == "ddim":
             targets, strengths = [*targets, scene.unlike], [*strengths, 1.0]
         omega = torch.tensor(strengths).repeat_interleave(scene.windows)
         null = scene.rows([scene.null] * len(targets))
-        latents = descend(scene.noise, ladder, inversion, trail, scene.rows(targets), null, omega)
+        latents = descend(scene.noise, rungs, inversion, trail, scene.rows(targets), null, omega)
         features = torch.stack([backbone.decode(latent) for latent in latents])
         magnitudes = torch.stack([backbone.magnitude(each) for each in features])
         if request.mode == "ddim":
@@ -38,6 +38,6 @@ class ZeroSep:
 
     def passes(self, request: Request, backbone: Backbone) -> int:
         """The climb, one descent per prompt (two where 0 < omega < 1, or above 1), the question whether it is there."""
-        ladder = Ladder.build(backbone.schedule, request.steps or backbone.default_steps, request.depth)
+        rungs = ladder(request, backbone)
         branches = sum((omega != 0) + (omega != 1) for omega in request.strengths) + (request.mode == "ddim")
-        return INVERSIONS[request.mode].passes(ladder) + branches * len(ladder) + presence_passes(request)
+        return INVERSIONS[request.mode].passes(rungs) + branches * len(rungs) + presence_passes(request)

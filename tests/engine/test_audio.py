@@ -195,9 +195,7 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["x.wav", "x.mp3", "x.flac", "x.raw", "x"])
-@pytest.mark.parametrize(
-    "raw", [b"Dear diary, " * 500, b"\x89PNG\r\n\x1a\n" + bytes(3000), b"RIFF", b"OggS", bytes(5000)]
-)
+@pytest.mark.parametrize("raw", [b"Dear diary, " * 500, b"\x89PNG\r\n\x1a\n" + bytes(3000), b"RIFF", b"OggS", bytes(5000)])
 def test_what_is_not_audio_is_refused(tmp_path: Path, name: str, raw: bytes) -> None:
     (tmp_path / name).write_bytes(raw)
     with pytest.raises(BadAudio):
@@ -344,9 +342,7 @@ def cut(sound: Any, sizes: list[int]) -> Iterator[Any]:
     rates=st.sampled_from([(44100, 16000), (48000, 16000), (16000, 44100), (192000, 16000), (11025, 48000)]),
     sizes=st.lists(st.integers(1, 900), max_size=5),
 )
-def test_resampling_in_any_pieces_gives_the_same_ceil_of_samples(
-    n: int, rates: tuple[int, int], sizes: list[int]
-) -> None:
+def test_resampling_in_any_pieces_gives_the_same_ceil_of_samples(n: int, rates: tuple[int, int], sizes: list[int]) -> None:
     source, target = Hertz(rates[0]), Hertz(rates[1])
     sound = noise(n, 1)[:, 0].astype("f4")
     whole = np.concatenate(list(resampled([sound], source, target)))

@@ -146,9 +146,7 @@ def latents(count: int) -> Tensor:
 
 
 def test_it_is_a_backbone(model: AudioLDM) -> None:
-    assert all(
-        hasattr(model, name) for name in {*vars(Backbone), *Backbone.__annotations__} if not name.startswith("_")
-    )
+    assert all(hasattr(model, name) for name in {*vars(Backbone), *Backbone.__annotations__} if not name.startswith("_"))
     assert (model.rate, model.channels, model.window) == (16_000, 1, 163_840)
     assert model.grid.first == 80
     assert not model.exact_codec
@@ -353,9 +351,7 @@ def test_a_bin_file_cannot_run_code(checkpoint: Path, tmp_path: Path) -> None:
         ("unet/config.json", "in_channels", 4),
     ],
 )
-def test_a_checkpoint_of_another_kind_is_refused(
-    checkpoint: Path, tmp_path: Path, file: str, key: str, value: Any
-) -> None:
+def test_a_checkpoint_of_another_kind_is_refused(checkpoint: Path, tmp_path: Path, file: str, key: str, value: Any) -> None:
     folder = copy(checkpoint, tmp_path)
     (folder / file).write_text(json.dumps(json.loads((folder / file).read_text()) | {key: value}))
     with pytest.raises(BadModel, match="copy"):
@@ -364,9 +360,7 @@ def test_a_checkpoint_of_another_kind_is_refused(
 
 def test_weights_that_are_not_all_there_are_refused_not_made_up(checkpoint: Path, tmp_path: Path) -> None:
     file = copy(checkpoint, tmp_path) / "vocoder" / "model.safetensors"
-    save_file(
-        {name: tensor for name, tensor in load_file(file).items() if name != "conv_post.bias"}, file, {"format": "pt"}
-    )
+    save_file({name: tensor for name, tensor in load_file(file).items() if name != "conv_post.bias"}, file, {"format": "pt"})
     with pytest.raises(BadModel, match=r"vocoder has no conv_post\.bias"):
         load(file.parents[1])
 

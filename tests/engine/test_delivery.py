@@ -67,9 +67,7 @@ def test_the_default_folder_lies_beside_the_input() -> None:
         (["a. .wav"], ["a__"]),
     ],
 )
-def test_inputs_keep_their_extension_and_then_a_number_where_two_would_clash(
-    sources: list[str], chosen: list[str]
-) -> None:
+def test_inputs_keep_their_extension_and_then_a_number_where_two_would_clash(sources: list[str], chosen: list[str]) -> None:
     assert input_names([Path(source) for source in sources]) == [unicodedata.normalize("NFC", name) for name in chosen]
 
 
@@ -154,9 +152,7 @@ def test_files_are_written_aside_on_the_same_file_system_and_hidden(tmp_path: Pa
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 @pytest.mark.parametrize("there", [True, False])
-def test_a_delivery_that_raises_leaves_everything_as_it_was(
-    tmp_path: Path, error: type[BaseException], there: bool
-) -> None:
+def test_a_delivery_that_raises_leaves_everything_as_it_was(tmp_path: Path, error: type[BaseException], there: bool) -> None:
     out = tmp_path / "a" / "out"
     if there:
         out.mkdir(parents=True)
@@ -226,9 +222,7 @@ def test_a_stem_whose_sidecar_is_gone_is_refused(tmp_path: Path) -> None:
     refused(tmp_path, FILES[0])
 
 
-@pytest.mark.parametrize(
-    "text", ["{}", "[]", "not json", '{"schema": "other/1"}', '{"schema": 1}', "[" * 100_000, "\xff"]
-)
+@pytest.mark.parametrize("text", ["{}", "[]", "not json", '{"schema": "other/1"}', '{"schema": 1}', "[" * 100_000, "\xff"])
 def test_a_sidecar_that_is_not_ours_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "song.json").write_text(text, encoding="latin-1")
     refused(tmp_path, "song.json")

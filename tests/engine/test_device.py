@@ -44,9 +44,7 @@ def test_a_cuda_device_is_chosen_by_number(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize(("count", "held"), [(1, "the only one is cuda:0"), (3, "they are cuda:0 to cuda:2")])
-def test_a_number_too_high_is_refused_with_those_that_exist(
-    monkeypatch: pytest.MonkeyPatch, count: int, held: str
-) -> None:
+def test_a_number_too_high_is_refused_with_those_that_exist(monkeypatch: pytest.MonkeyPatch, count: int, held: str) -> None:
     with_cuda(monkeypatch, count)
     with pytest.raises(BadModel, match=f"There is no device cuda:7 here: {held}"):
         device.choose("cuda:7")

@@ -96,9 +96,7 @@ def test_a_snapshot_is_known_by_its_path_as_well(home: Path) -> None:
 
 def test_hf_home_is_honoured_and_torch_is_not_needed(tmp_path: Path) -> None:
     folder = fake_cache(tmp_path)
-    code = (
-        f"import sys; from engine import weights; print(weights.find('{S}').folder); assert 'torch' not in sys.modules"
-    )
+    code = f"import sys; from engine import weights; print(weights.find('{S}').folder); assert 'torch' not in sys.modules"
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGINGFACE_"))}
     environment |= {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)

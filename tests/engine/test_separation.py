@@ -1,0 +1,240 @@
+"""A region in, stems out: the whole chain on files, what scripts rely on, and what it survives."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from engine import audio, measure
+from engine.backbones.pocket import Pocket
+from engine.cache import Shelf
+from engine.request import Request
+from engine.separation import Separator, Wish, separate
+from host_bridge.bwf import Writer, time_reference
+from host_bridge.errors import BadRequest, Cancelled, CannotWrite
+from host_bridge.vocabulary import Hertz, Samples
+
+
+@pytest.fixture(scope="module")
+def pocket() -> Pocket:
+    return Pocket(torch.device("cpu"))
+
+
+@pytest.fixture
+def separator(pocket: Pocket, tmp_path: Path) -> Separator:
+    return Separator(pocket, Shelf(tmp_path / "cache"))
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    """4 s of stereo: notes on the left, hits on the right."""
+    rng, t = np.random.default_rng(0), np.arange(4 * 44_100) / 44_100
+    notes = 0.2 * np.sin(2 * np.pi * 220 * t) * np.exp(-2 * (t % 1))
+    hits = 0.2 * rng.normal(size=len(t)) * np.exp(-30 * (t % 0.5))
+    path = tmp_path / "song.wav"
+    soundfile.write(path, np.stack([notes + 0.3 * hits, hits + 0.3 * notes], 1), 44_100, subtype="FLOAT")
+    return path
+
+
+def run(separator: Separator, song: Path, *prompts: str, wish: Wish | None = None, **settings: Any) -> dict[str, Any]:
+    request = Request.of(prompts or ["drums"], **{"steps": 2, **settings})
+    return separator.separate(song, request, wish or Wish())
+
+
+def test_the_results_lie_where_scripts_look_for_them(separator: Separator, song: Path) -> None:
+    told = run(separator, song, "drums", "piano", generative=True, wish=Wish(gain_db=6))
+    names = sorted(path.name for path in (song.parent / "song stems").iterdir())
+    kinds = [f"song - {prompt}{kind}.wav" for prompt in ("drums", "piano") for kind in ("", " (generative)", " (highlight)")]
+    assert names == sorted([*kinds, "song - rest.wav", "song.json"])
+    assert json.loads((song.parent / "song stems" / "song.json").read_text(encoding="utf-8")) == told
+    for stem in told["stems"]:
+        assert all(Path(stem[key]).is_file() for key in ("path", "generative", "highlight"))
+
+
+def test_the_sidecar_says_what_was_asked_done_and_measured(separator: Separator, song: Path) -> None:
+    told = run(separator, song, "drums", strength=0.7, seed=9, wish=Wish(start_s=1, length_s=2))
+    assert told["schema"] == "zerostem-sidecar/1"
+    assert told["input"] == {
+        "path": str(song), "sha256": measure.sha256(song), "rate": 44_100, "channels": 2, "samples": 4 * 44_100,
+    }  # fmt: skip
+    assert told["model"] == {"name": "pocket", "licence": "MIT"}
+    assert (told["method"], told["mode"], told["steps"], told["seed"]) == ("joint", "ddpm", 2, 9)
+    assert told["region"] == {"start": 44_100, "length": 88_200}
+    (stem,) = told["stems"]
+    assert stem["prompt"] == "drums"
+    assert stem["strength"] == 0.7
+    assert isinstance(stem["found"], bool)
+    assert stem["peak_dbfs"] == pytest.approx(measure.peak_dbfs(Path(stem["path"])), abs=0.01)
+    assert told["null_dbfs"] <= -120
+    assert told["lag_samples"] == 0
+    assert told["network_passes"] > 0
+    assert told["seconds"] > 0
+
+
+def test_stems_and_rest_are_the_region_and_nothing_else(separator: Separator, song: Path) -> None:
+    told = run(separator, song, "drums", "piano", wish=Wish(start_s=0.5, length_s=1.25))
+    region = soundfile.read(song, start=22_050, frames=round(1.25 * 44_100))[0]
+    files = [*(stem["path"] for stem in told["stems"]), told["rest"]]
+    total = np.sum([soundfile.read(file)[0] for file in files], 0)
+    assert total.shape == region.shape
+    assert np.abs(total - region).max() < 1e-6
+
+
+def test_a_stem_that_is_late_or_wrong_shows_in_the_measurements(separator: Separator, song: Path, tmp_path: Path) -> None:
+    told = run(separator, song, "drums")
+    source, stem, rest = audio.open_source(song), Path(told["stems"][0]["path"]), Path(told["rest"])
+    sound, rate = soundfile.read(stem)
+    for broken, lag, null in ((np.roll(sound, 1, 0), 1, None), (sound + 1e-5, 0, -100)):
+        soundfile.write(tmp_path / "broken.wav", broken, rate, subtype="FLOAT")
+        assert measure.lag_samples(source, tmp_path / "broken.wav") == lag
+        measured = measure.null_dbfs(source, [tmp_path / "broken.wav", rest])
+        assert measured == pytest.approx(null, abs=0.5) if null else measured > -100
+
+
+@pytest.mark.parametrize("method", ["joint", "zerosep", "contrast"])
+def test_strength_zero_gives_back_the_mix(separator: Separator, song: Path, method: str) -> None:
+    told = run(separator, song, "drums", strength=0, method=method)
+    assert measure.null_dbfs(audio.open_source(song), [Path(told["stems"][0]["path"])]) < -60
+
+
+def test_at_strength_zero_several_stems_share_the_mix_equally_and_the_rest_is_silent(separator: Separator, song: Path) -> None:
+    told = run(separator, song, "drums", "bass", "piano", strength=0)
+    mix = soundfile.read(song)[0]
+    for stem in told["stems"]:
+        np.testing.assert_allclose(soundfile.read(stem["path"])[0], mix / 3, atol=1e-5)
+    assert measure.peak_dbfs(Path(told["rest"])) < -100
+
+
+def test_a_highlight_is_the_mix_with_its_stem_raised(separator: Separator, song: Path) -> None:
+    told = run(separator, song, "drums", wish=Wish(gain_db=6))
+    (stem,) = told["stems"]
+    mix, sound, highlight = (soundfile.read(path)[0] for path in (song, stem["path"], stem["highlight"]))
+    np.testing.assert_allclose(highlight, mix + (10 ** (6 / 20) - 1) * sound, atol=1e-6)
+
+
+def test_the_same_seed_makes_the_same_file_and_another_seed_another(separator: Separator, song: Path, tmp_path: Path) -> None:
+    hashes = [
+        run(separator, song, "drums", seed=seed, wish=Wish(out=tmp_path / str(turn)))["files"]["song - drums.wav"]
+        for turn, seed in enumerate([1, 1, 2])
+    ]
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_another_strength_or_prompt_on_the_same_region_does_not_climb_again(separator: Separator, song: Path) -> None:
+    first = run(separator, song, "drums", steps=4)["network_passes"]
+    again = run(separator, song, "drums", steps=4, strength=0.5)["network_passes"]
+    other = run(separator, song, "piano", steps=4)["network_passes"]
+    windows = 2
+    assert first - again == first - other == windows * 4
+
+
+def test_a_stem_lands_where_its_mix_came_from(separator: Separator, tmp_path: Path) -> None:
+    path = tmp_path / "take.wav"
+    with Writer(path, Hertz(48_000), 1, Samples(172_800_123)) as writer:
+        writer.write(0.1 * np.random.default_rng(0).normal(size=(48_000, 1)))
+    told = run(separator, path, "drums", wish=Wish(start_s=0.25))
+    assert time_reference(Path(told["stems"][0]["path"])) == 172_800_123 + 12_000
+    assert told["time_reference"] == 172_800_123 + 12_000
+
+
+def test_cancelling_leaves_nothing_behind(separator: Separator, song: Path, tmp_path: Path) -> None:
+    for stage in ("separating", "writing", "measuring"):
+
+        def stop(done: float, said: str, at: str = stage) -> None:
+            if said == at:
+                raise Cancelled
+
+        with pytest.raises(Cancelled):
+            separator.separate(song, Request.of(["drums"], steps=2), Wish(out=tmp_path / "out"), stop)
+        assert not (tmp_path / "out").exists()
+
+
+def test_progress_rises_from_nothing_to_done(separator: Separator, song: Path) -> None:
+    seen: list[float] = []
+    separator.separate(song, Request.of(["drums"], steps=3, generative=True), Wish(), lambda done, _: seen.append(done))
+    assert seen[0] == 0
+    assert seen[-1] == 1
+    assert len(seen) > 8
+    assert all(0 <= done <= 1 for done in seen)
+
+
+def test_a_file_that_we_did_not_write_is_never_overwritten(separator: Separator, song: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "song - drums.wav").write_bytes(b"somebody's own take")
+    with pytest.raises(CannotWrite, match="in the way"):
+        run(separator, song, "drums", wish=Wish(out=tmp_path / "out"))
+    assert (tmp_path / "out" / "song - drums.wav").read_bytes() == b"somebody's own take"
+
+
+def test_our_own_results_are_replaced_unless_somebody_edited_them(separator: Separator, song: Path) -> None:
+    run(separator, song, "drums")
+    told = run(separator, song, "drums", strength=0.5)
+    sound, rate = soundfile.read(told["stems"][0]["path"])
+    soundfile.write(told["stems"][0]["path"], sound * 0.9, rate, subtype="FLOAT")
+    with pytest.raises(CannotWrite, match="in the way"):
+        run(separator, song, "drums")
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        ({"method": "magic"}, "method"),
+        ({"mode": "ddpn"}, "mode"),
+        ({"steps": 0}, "steps"),
+        ({"steps": 501}, "steps"),
+        ({"unlike": "didgeridoo"}, "didgeridoo"),
+    ],
+)
+def test_what_the_model_cannot_follow_is_refused_before_anything_is_read(
+    separator: Separator, settings: dict[str, Any], what: str
+) -> None:
+    with pytest.raises(BadRequest, match=what):
+        run(separator, Path("never read"), "drums", **settings)
+
+
+def test_from_python_one_call_is_enough(song: Path, tmp_path: Path) -> None:
+    told = separate(song, "drums", 0.8, device="cpu", out=tmp_path / "here", steps=2, length_s=1.0)
+    assert Path(told["stems"][0]["path"]) == tmp_path / "here" / "song - drums.wav"
+    assert told["stems"][0]["strength"] == 0.8
+
+
+def test_a_generative_stem_has_the_regions_form(separator: Separator, song: Path) -> None:
+    told = run(separator, song, "drums", generative=True, steps=4)
+    sound, rate = soundfile.read(told["stems"][0]["generative"])
+    assert (sound.shape, rate) == ((4 * 44_100, 2), 44_100)
+    mix = soundfile.read(song)[0]
+    assert 0.02 < np.sqrt(np.mean(sound**2) / np.mean(mix**2)) < 3, "its level is the mix's, not the model's"
+
+
+PEAK = """
+import resource, sys, torch
+from pathlib import Path
+from engine.backbones.pocket import Pocket
+from engine.cache import Shelf
+from engine.request import Request
+from engine.separation import Separator, Wish
+separator = Separator(Pocket(torch.device("cpu")), Shelf(Path(sys.argv[2])))
+separator.separate(Path(sys.argv[1]), Request.of(["drums"], method="mixture"), Wish())
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def test_memory_does_not_grow_with_the_length_of_the_file(tmp_path: Path) -> None:
+    peaks_mib = []
+    for minutes in (1, 16):
+        path = tmp_path / f"{minutes}.wav"
+        with soundfile.SoundFile(path, "w", 8000, 1, "PCM_16") as file:
+            for second in range(minutes * 60):
+                file.write(0.1 * np.random.default_rng(second).normal(size=8000))
+        done = subprocess.run(
+            [sys.executable, "-c", PEAK, path, tmp_path / "cache"], capture_output=True, text=True, check=True
+        )
+        peaks_mib.append(int(done.stdout))
+    long_as_float64_mib = 16 * 60 * 8000 * 8 / 2**20
+    assert peaks_mib[1] - peaks_mib[0] < long_as_float64_mib / 2, peaks_mib
