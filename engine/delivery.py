@@ -107,7 +107,7 @@ class Delivery:
 
     def __enter__(self) -> Self:
         try:
-            with _spoken(self.out):
+            with spoken(self.out):
                 if self.out.exists() and not self.out.is_dir():
                     raise CannotWrite(f"{self.out} is a file, not a folder.", "Choose another folder for the results.")
                 _clear_the_dead(self.out)
@@ -145,7 +145,7 @@ class Delivery:
         assert self._aside is not None
         if clash := {"schema", "files", "earlier"} & record.keys():
             raise ValueError(f"a record may not hold {sorted(clash)}")
-        with _spoken(self.out):
+        with spoken(self.out):
             listed = self._listed()
             hashes = {}
             for name in self.files:
@@ -251,7 +251,7 @@ def _to_disk(path: Path) -> None:
 
 
 @contextmanager
-def _spoken(out: Path) -> Iterator[None]:
+def spoken(out: Path) -> Iterator[None]:
     """Whatever the file system refuses, in two sentences."""
     try:
         yield

@@ -67,7 +67,7 @@ class Listener:
         """(B, channels, window) of the region, the first of them number `first` -> an estimate of all, on the CPU.
 
         Windows without sound are not asked about: their masks are zero and their presence counts for nothing, so that
-        `presence` is (K, loud windows). Features come at the region's own level.
+        `presence` is (K, loud windows); a method that cannot tell counts as sure. Features come at the region's own level.
         """
         device, model = self.backbone.device, self.backbone
         sound = torch.from_numpy(windows).to(device)
@@ -97,8 +97,8 @@ class Listener:
         whole.masks[:, loud.cpu()] = told.masks.cpu()
         level = (1 / gain)[..., None].expand(-1, said.shape[2], 1, 1)
         whole.features[:, loud.cpu()] = torch.stack([model.scale(each, level) for each in said]).cpu()
-        presence = None if told.presence is None else told.presence.cpu()
-        return Estimate(whole.masks, whole.features, presence)
+        sure = torch.full((len(self.request.prompts), len(loud)), torch.inf)
+        return Estimate(whole.masks, whole.features, sure if told.presence is None else told.presence.cpu())
 
     def _climb(self) -> Climb:
         if self.shelf is not None:
@@ -117,9 +117,9 @@ def listen(backbone: Backbone, shelf: Shelf, source: audio.Source, request: Requ
     listener = Listener(backbone, method, request, keep, passes, table)
 
     tape = partial(Tape, layout=layout, slots=len(request.prompts), channels=backbone.channels, bands=grid.bands)
-    masks = tape(folder / "masks.npy")
-    features = tape(folder / "features.npy") if request.generative else None
-    presence: list[Tensor] = []
+    masks = tape(folder / "masks")
+    features = tape(folder / "features") if request.generative else None
+    scores: list[Tensor] = []
     first, size = 0, max(1, GROUP_BYTES // (LATENTS_PER_LEVEL * trail))
     mono = (piece[:, None] for piece in audio.heard(source, backbone.rate))
     windows = cut(mono, layout, grid.hop)
@@ -130,12 +130,11 @@ def listen(backbone: Backbone, shelf: Shelf, source: audio.Source, request: Requ
             if features is not None:
                 features.lay(estimate.features[:, index].numpy())
         if estimate.presence is not None:
-            presence.append(estimate.presence)
+            scores.append(estimate.presence)
         first += len(group)
     if keep is not None:
         keep.trim()
-    scores = torch.cat(presence, 1) if presence else None
-    return Heard(masks, features, verdicts(scores, backbone.presence, len(request.prompts)), passes.done)
+    return Heard(masks, features, verdicts(torch.cat(scores, 1), backbone.presence), passes.done)
 
 
 def _trail_bytes(backbone: Backbone, request: Request) -> int:

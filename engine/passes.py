@@ -33,7 +33,9 @@ class Passes:
             rows = Conditioning({name: tensor[here] for name, tensor in conditioning.tensors.items()})
             try:
                 pieces.append(self.backbone.noise(x[here], levels[here], rows))
-            except (torch.OutOfMemoryError, MemoryError) as error:
+            except (RuntimeError, MemoryError) as error:
+                if not _is_out_of_memory(error):
+                    raise
                 if self.batch == 1:
                     raise BadModel(
                         f"{self.backbone.name} does not fit in the memory of {self.backbone.device}.",
@@ -53,3 +55,8 @@ class Passes:
     def _report(self) -> None:
         if self.expected:
             self.progress(min((self.done + self.saved) / self.expected, 1.0), "separating")
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """CUDA and MPS have a class for it, numpy another; torch's allocator on the CPU says it in words only."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

@@ -13,15 +13,13 @@ class Verdict:
     doubtful: bool
 
 
-def verdicts(scores: Tensor | None, thresholds: tuple[float, float] | None, prompts: int) -> list[Verdict]:
-    """One per prompt, from (K, B) scores of `methods.base.presence` and the model's (clearly absent, clearly there).
+def verdicts(scores: Tensor, thresholds: tuple[float, float] | None) -> list[Verdict]:
+    """One per prompt, from `methods.base.presence` scores (K, B) and the model's (clearly absent, clearly there).
 
-    A sound is as present as in the window where it is most present. Without scores or without measured thresholds every
-    prompt counts as found; with no windows that hold sound (B = 0), none.
+    A sound is as present as in the window where it is most present. A model without measured thresholds doubts nothing.
+    Where no window holds any sound (B = 0), nothing is found.
     """
-    if scores is not None and scores.shape[1] == 0:
-        return [Verdict(found=False, doubtful=False)] * prompts
-    if scores is None or thresholds is None:
-        return [Verdict(found=True, doubtful=False)] * prompts
-    absent, there = thresholds
+    if scores.shape[1] == 0:
+        return [Verdict(found=False, doubtful=False)] * len(scores)
+    absent, there = thresholds or (float("-inf"), float("-inf"))
     return [Verdict(found=score >= absent, doubtful=absent <= score < there) for score in scores.amax(1).tolist()]

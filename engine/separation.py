@@ -98,7 +98,7 @@ class Separator:
             highlights=names.highlights if wish.gain_db is not None else (),
             generative=names.generative if request.generative else (),
         )
-        with delivery.Delivery(out, kept.files, names.sidecar) as parcel:
+        with delivery.spoken(out), delivery.Delivery(out, kept.files, names.sidecar) as parcel:
             written = Outputs(
                 stems=[parcel.aside / name for name in names.stems],
                 rest=parcel.aside / names.rest,

@@ -72,26 +72,29 @@ def cut(sound: Iterable[Block], layout: Layout, hop: int) -> Iterator[Block]:
 class Tape:
     """Windows' answers joined into one, on disk: (slots, C, frames, M) float32, cross-faded as they are laid.
 
-    slots are prompts. Windows must be laid in the order of the layout.
+    slots are prompts. Windows must be laid in the order of the layout, all of them before anything is read. Frames are
+    written one after another as they become final; a memory map would turn a full disk into a crash.
     """
 
     def __init__(self, path: Path, layout: Layout, slots: int, channels: int, bands: int) -> None:
-        self.layout = layout
-        shape = (slots, channels, layout.starts[-1] + layout.size, bands)
-        self._values = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-        self._places = zip(layout.starts, layout.fades(), strict=True)
+        self.layout, self._path, self._frame = layout, path, (slots, channels, bands)
+        self._places = zip(layout.starts, [*layout.starts[1:], layout.starts[-1] + layout.size], layout.fades(), strict=True)
+        self._open = np.zeros((layout.size, *self._frame), np.float32)
+        path.write_bytes(b"")
 
     def lay(self, window: NDArray[np.float32]) -> None:
-        """Add the next window's (slots, C, size, M)."""
-        start, fade = next(self._places)
-        self._values[:, :, start : start + self.layout.size] += window * fade[:, None]
+        """Add the next window's (slots, C, size, M). Raises OSError where the disk does not take it."""
+        start, following, fade = next(self._places)
+        self._open += np.moveaxis(window * fade[:, None], 2, 0)
+        final = following - start
+        with self._path.open("ab") as file:
+            file.write(self._open[:final].tobytes())
+        self._open = np.concatenate([self._open[final:], np.zeros((final, *self._frame), np.float32)])
 
     def read(self, first: int, last: int) -> NDArray[np.float32]:
         """Frames first..last, both counted, (slots, C, last - first + 1, M); beyond either end the edge's frame again."""
         frames = np.arange(first, last + 1).clip(0, self.layout.frames - 1)
-        return self._values[:, :, frames]
-
-    @property
-    def slots(self) -> int:
-        """How many prompts it holds."""
-        return int(self._values.shape[0])
+        size = int(np.prod(self._frame))
+        offset, count = 4 * size * int(frames[0]), size * int(frames[-1] - frames[0] + 1)
+        values = np.fromfile(self._path, np.float32, count, offset=offset).reshape(-1, *self._frame)
+        return np.moveaxis(values[frames - frames[0]], 0, 2)

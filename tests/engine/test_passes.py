@@ -1,0 +1,73 @@
+"""The network's edge: cut by memory, counted, and stopped between two passes."""
+
+import logging
+
+import pytest
+import torch
+from torch import Tensor
+
+from engine.backbones.base import Conditioning
+from engine.backbones.gaussian import Gaussian
+from engine.passes import Passes
+from host_bridge.errors import BadModel, Cancelled
+
+X, LEVELS = torch.randn(10, 1, 16, 64, generator=torch.Generator().manual_seed(0)), torch.full((10,), 401)
+
+
+class Small(Gaussian):
+    """A device with room for three items at once."""
+
+    batch = 8
+    room = 3
+
+    def noise(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
+        """As ever, if there is room."""
+        if len(latent) > self.room:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory: ...")
+        return super().noise(latent, levels, conditioning)
+
+
+def test_out_of_memory_halves_the_batch_and_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    model = Small()
+    passes = Passes(model)
+    with caplog.at_level(logging.WARNING):
+        told = passes(X, LEVELS, model.embed(["1"] * 10))
+    torch.testing.assert_close(told, Gaussian().noise(X, LEVELS, model.embed(["1"] * 10)))
+    assert (passes.batch, passes.done) == (2, 10)
+    assert caplog.text.count("out of memory") == 2
+
+
+def test_a_model_that_fits_in_no_way_is_refused() -> None:
+    model = Small()
+    model.room = 0
+    with pytest.raises(BadModel, match="does not fit"):
+        Passes(model)(X, LEVELS, model.embed([""] * 10))
+
+
+def test_any_other_error_is_not_taken_for_a_lack_of_memory() -> None:
+    model = Small()
+    with pytest.raises(RuntimeError, match="size"):
+        Passes(model)(X, LEVELS, model.embed(["1"] * 3))
+
+
+def test_progress_counts_passes_and_those_that_were_spared() -> None:
+    model, seen = Small(), list[float]()
+    model.batch = 2
+    passes = Passes(model, lambda done, _: seen.append(done), expected=20)
+    passes.spare(10)
+    passes(X, LEVELS, model.embed([""] * 10))
+    assert seen == pytest.approx([0.5, 0.6, 0.7, 0.8, 0.9])
+
+
+def test_stop_takes_effect_between_two_batches() -> None:
+    model = Small()
+    model.batch = 2
+
+    def stop(done: float, _: str) -> None:
+        if done > 0.3:
+            raise Cancelled
+
+    passes = Passes(model, stop, expected=10)
+    with pytest.raises(Cancelled):
+        passes(X, LEVELS, model.embed([""] * 10))
+    assert passes.done == 4
