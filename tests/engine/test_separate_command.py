@@ -264,7 +264,7 @@ def test_ctrl_c_stops_within_a_second_and_leaves_nothing(tmp_path: Path) -> None
     path = tmp_path / "long.wav"
     soundfile.write(path, 0.1 * np.random.default_rng(0).normal(size=(120 * RATE)), RATE)
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "host_bridge", "separate", path, "-p", "drums", "-o", out, "-d", "cpu"]
+    command: list[str | Path] = [sys.executable, "-m", "host_bridge", "separate", path, "-p", "drums", "-o", out, "-d", "cpu"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
         while not any(out.glob(".zerostem-*/masks")):  # in the middle of separating
             assert running.poll() is None
