@@ -69,36 +69,30 @@ class Listener:
         Windows without sound are not asked about: their masks are zero and their presence counts for nothing, so that
         `presence` is (K, loud windows); a method that cannot tell counts as sure. Features come at the region's own level.
         """
-        device, model = self.backbone.device, self.backbone
-        sound = torch.from_numpy(windows).to(device)
-        loud = (sound.abs().amax((1, 2)) > SILENCE).nonzero()[:, 0]
-        features = model.analyse(sound)
-        whole = Estimate(
-            torch.zeros(len(self.request.prompts), *features.shape),
-            features.cpu().expand(len(self.request.prompts), *features.shape).clone(),
-            torch.zeros(len(self.request.prompts), 0),
-        )
-        self.passes.spare((len(windows) - len(loud)) * self.method.passes(self.request, model))
+        sound, prompts = torch.from_numpy(windows).to(self.backbone.device), len(self.request.prompts)
+        loud = (sound.abs().amax((1, 2)) > SILENCE).nonzero()[:, 0].cpu()
+        features = self.backbone.analyse(sound).cpu()
+        masks, features = torch.zeros(prompts, *features.shape), features.repeat(prompts, 1, 1, 1, 1)
+        self.passes.spare((len(windows) - len(loud)) * self.method.passes(self.request, self.backbone))
         if not len(loud):
-            return whole
-        gain = model.gain(sound[loud])[:, None, None]
-        seeds = [_seed(self.request.seed, first + int(index)) for index in loud]
-        scene = Scene(model, self.passes, self._climb(), self.table, model.analyse(sound[loud] * gain), seeds, self.request)
+            return Estimate(masks, features, torch.zeros(prompts, 0))
+        told = self._ask(sound[loud], [_seed(self.request.seed, first + int(index)) for index in loud])
+        masks[:, loud], features[:, loud] = told.masks.cpu(), told.features.cpu()
+        presence = torch.full((prompts, len(loud)), torch.inf) if told.presence is None else told.presence.cpu()
+        return Estimate(masks, features, presence)
+
+    def _ask(self, sound: Tensor, seeds: list[int]) -> Estimate:
+        """The method about windows that hold sound."""
+        model = self.backbone
+        gain = model.gain(sound)[:, None, None]
+        scene = Scene(model, self.passes, self._climb(), self.table, model.analyse(sound * gain), seeds, self.request)
         told = self.method.estimate(scene)
-        said = told.features
-        if self.method.strength_in_mask:
-            kept = model.magnitude(scene.features).clamp_min(1e-12)
-            said = torch.stack(
-                [
-                    model.scale(scene.features, (model.magnitude(each).clamp_min(1e-12) / kept) ** omega)
-                    for each, omega in zip(said, self.request.strengths, strict=True)
-                ]
-            )
-        whole.masks[:, loud.cpu()] = told.masks.cpu()
-        level = (1 / gain)[..., None].expand(-1, said.shape[2], 1, 1)
-        whole.features[:, loud.cpu()] = torch.stack([model.scale(each, level) for each in said]).cpu()
-        sure = torch.full((len(self.request.prompts), len(loud)), torch.inf)
-        return Estimate(whole.masks, whole.features, sure if told.presence is None else told.presence.cpu())
+        kept = model.magnitude(scene.features).clamp_min(1e-12)
+        powers = self.request.strengths if self.method.strength_in_mask else [1.0] * len(told.features)
+        ratios = (model.magnitude(each).clamp_min(1e-12) / kept for each in told.features)
+        level = (1 / gain)[..., None]
+        said = [model.scale(scene.features, ratio**power * level) for ratio, power in zip(ratios, powers, strict=True)]
+        return Estimate(told.masks, torch.stack(said), told.presence)
 
     def _climb(self) -> Climb:
         if self.shelf is not None:
