@@ -1,4 +1,5 @@
-"""Inversions kept on disk by content, so that a new strength or another prompt on the same region never climbs again.
+"""Inversions and answers kept on disk by content: another prompt on the same region never climbs again, and a new strength
+never asks the model again.
 
 An entry is named after everything that went into it. It is checked when read; a damaged one is removed, computed again and
 reported. The folder is bounded: the entries used longest ago go first.
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from engine.backbones.base import Backbone, Conditioning
 from engine.inversion.base import Inversion, Ladder, Trail
+from engine.methods.base import Estimate, Method, Scene
 from engine.passes import Passes
 
 log = logging.getLogger(__name__)
@@ -40,10 +42,10 @@ class Shelf:
         except FileNotFoundError:
             return None
         except OSError as error:
-            log.warning("a kept inversion cannot be read and is computed again (%s)", error)
+            log.warning("a kept entry cannot be read and is computed again (%s)", error)
             return None
         if hashlib.sha256(packed[DIGEST:]).digest() != packed[:DIGEST]:
-            log.warning("a kept inversion was damaged and is computed again (%s)", path)
+            log.warning("a kept entry was damaged and is computed again (%s)", path)
             path.unlink(missing_ok=True)
             return None
         os.utime(path)
@@ -60,7 +62,7 @@ class Shelf:
         except OSError as error:
             with suppress(OSError):
                 fresh.unlink()
-            log.warning("an inversion could not be kept for later (%s)", error)
+            log.warning("an entry could not be kept for later (%s)", error)
 
     def trim(self) -> None:
         """Remove the entries used longest ago until the rest fit the bound."""
@@ -80,14 +82,14 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recall:
-    """`Inversion.climb` with a memory: windows climbed before come from the shelf, the others are climbed as one batch."""
+    """What was asked before comes from the shelf, the rest from the network."""
 
     shelf: Shelf
     backbone: Backbone
     passes: Passes
 
     def climb(self, inversion: Inversion, ladder: Ladder, latent: Tensor, source: Conditioning, seeds: list[int]) -> Trail:
-        """As `Inversion.climb`."""
+        """`Inversion.climb` with a memory: windows that are new are climbed as one batch."""
         keys = [self._key(inversion, ladder, latent[i], source.rows(torch.tensor([i])), seed) for i, seed in enumerate(seeds)]
         kept = [self.shelf.get(key) for key in keys]
         missing = [i for i, entry in enumerate(kept) if entry is None]
@@ -103,11 +105,38 @@ class Recall:
         return Trail(top, noises)
 
     def _key(self, inversion: Inversion, ladder: Ladder, latent: Tensor, source: Conditioning, seed: int) -> str:
-        """Everything the trail depends on: sound, model, number format, way up, levels, inversion prompt, seed."""
-        digest = hashlib.sha256()
-        words = f"{self.backbone.name} {self.backbone.fingerprint} {latent.device.type} {inversion.name} {seed}"
-        digest.update(words.encode())
-        for tensor in (latent, ladder.levels, *(source.tensors[name] for name in sorted(source.tensors))):
-            digest.update(f"{tuple(tensor.shape)}{tensor.dtype}".encode())
-            digest.update(tensor.contiguous().cpu().view(torch.uint8).numpy().tobytes())
-        return digest.hexdigest()
+        """Everything the trail depends on: sound, model, way up, levels, inversion prompt, seed."""
+        tensors = (latent, ladder.levels, *(source.tensors[name] for name in sorted(source.tensors)))
+        return key(self.backbone, f"climb {inversion.name} {seed}", *tensors)
+
+    def estimate(self, method: Method, scene: Scene) -> Estimate:
+        """`Method.estimate` with a memory, for methods whose strength is in the mask: their answer is the same for all."""
+        request = scene.request
+        settings = (request.prompts, request.unlike, request.complete, request.mode, len(scene.ladder()), request.depth)
+        keys = [
+            key(self.backbone, f"answer {method.name} {settings} {seed}", features)
+            for features, seed in zip(scene.features, scene.seeds, strict=True)
+        ]
+        kept = [self.shelf.get(each) for each in keys]
+        whole = [entry for entry in kept if entry is not None]
+        if len(whole) == len(keys):
+            self.passes.spare(len(keys) * method.passes(request, self.backbone))
+            masks, features, presence = (
+                torch.stack([entry[name].to(scene.features.device) for entry in whole], 1)
+                for name in ("masks", "features", "presence")
+            )
+            return Estimate(masks, features, presence if presence.numel() else None)
+        told = method.estimate(scene)
+        for index, each in enumerate(keys):
+            sure = torch.zeros(0) if told.presence is None else told.presence[:, index]
+            self.shelf.put(each, {"masks": told.masks[:, index], "features": told.features[:, index], "presence": sure})
+        return told
+
+
+def key(backbone: Backbone, words: str, *tensors: Tensor) -> str:
+    """The name of an entry: the model, its device, what was done in words, and every tensor that went into it."""
+    digest = hashlib.sha256(f"{backbone.name} {backbone.fingerprint} {backbone.device.type} {words}".encode())
+    for tensor in tensors:
+        digest.update(f"{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(tensor.contiguous().cpu().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

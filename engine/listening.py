@@ -53,7 +53,7 @@ def method_for(request: Request, backbone: Backbone) -> Method:
 class Listener:
     """A backbone, a method and one request, ready for any number of windows.
 
-    shelf: where inversions are kept, or None where they are not.
+    shelf: where inversions and answers are kept, or None where they are not.
     """
 
     backbone: Backbone
@@ -85,19 +85,17 @@ class Listener:
         """The method about windows that hold sound."""
         model = self.backbone
         gain = model.gain(sound)[:, None, None]
-        scene = Scene(model, self.passes, self._climb(), self.table, model.analyse(sound * gain), seeds, self.request)
-        told = self.method.estimate(scene)
+        recall = Recall(self.shelf, model, self.passes) if self.shelf is not None else None
+        climb: Climb = recall.climb if recall else lambda inversion, *rest: inversion.climb(self.passes, *rest)
+        scene = Scene(model, self.passes, climb, self.table, model.analyse(sound * gain), seeds, self.request)
+        keeps = recall if self.method.strength_in_mask else None
+        told = keeps.estimate(self.method, scene) if keeps else self.method.estimate(scene)
         kept = model.magnitude(scene.features).clamp_min(1e-12)
         powers = self.request.strengths if self.method.strength_in_mask else [1.0] * len(told.features)
         ratios = (model.magnitude(each).clamp_min(1e-12) / kept for each in told.features)
         level = (1 / gain)[..., None]
         said = [model.scale(scene.features, ratio**power * level) for ratio, power in zip(ratios, powers, strict=True)]
         return Estimate(told.masks, torch.stack(said), told.presence)
-
-    def _climb(self) -> Climb:
-        if self.shelf is not None:
-            return Recall(self.shelf, self.backbone, self.passes).climb
-        return lambda inversion, *rest: inversion.climb(self.passes, *rest)
 
 
 def listen(backbone: Backbone, shelf: Shelf, source: audio.Source, request: Request, folder: Path, progress: Progress) -> Heard:
