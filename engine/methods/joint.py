@@ -14,8 +14,9 @@ from engine.inversion.base import descend
 from engine.methods.base import Estimate, Scene, ladder, presence, presence_passes
 from engine.request import Request
 
-POWER = 2
-"""Of the shares: a mask is the target's part of the summed squared magnitudes, as in a Wiener filter."""
+POWER = 1.5
+"""Of the magnitudes that shares are made of: 1 is safest on recordings unlike the training sound (+0.3 dB against 1.5), 2, a
+Wiener filter's, best where the model knows the sound (+0.2 dB), and worst where it does not (-0.8 dB)."""
 
 
 class Joint:

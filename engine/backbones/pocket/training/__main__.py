@@ -59,7 +59,7 @@ def main(words: list[str] | None = None) -> None:
     recipe = Recipe(asked.minutes, asked.batch or BATCH[device], peak, asked.seed)
     state = asked.out / "state.pt"
     if state.exists() != asked.resume:
-        what = f"There is {'already' if state.exists() else 'no'} run in {asked.out}."
+        what = f"There is {'already a' if state.exists() else 'no'} run in {asked.out}."
         raise ZeroStemError(
             what, "Choose another folder or leave --resume out." if asked.resume else "Add --resume to go on with it."
         )
