@@ -234,7 +234,7 @@ class List(Asked):
 
 @dataclass(frozen=True, slots=True)
 class Strength(Asked):
-    """Give one stem another strength: it is rendered again from the inversion that was kept. Answered with `done`."""
+    """Give one stem another strength: it is rendered again. Answered with `accepted` at once, and `done` in the end."""
 
     address = "job/strength"
     token: Token
@@ -245,7 +245,7 @@ class Strength(Asked):
 
 @dataclass(frozen=True, slots=True)
 class Deliver(Asked):
-    """Bring a finished job's stems to the host again. Answered with `done` and the number of stems."""
+    """Bring a finished job's stems to the host again. Answered with `accepted`, then `done` with their number."""
 
     address = "job/deliver"
     token: Token
@@ -333,11 +333,12 @@ class Stop(Asked):
 
 @dataclass(frozen=True, slots=True)
 class Accepted(Message):
-    """It is queued, and stays so whatever happens to the daemon."""
+    """What was asked at address `what` is taken up, and stays so whatever happens to the daemon."""
 
     address = "accepted"
     sender = "daemon"
     id: Id
+    what: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,7 +378,7 @@ class Fail(Message):
     @classmethod
     def of(cls, error: ZeroStemError, id: str = "", what: str = "") -> "Fail":
         """What an error says to a peer."""
-        return cls(id, what, int(error.code), one_line(str(error)))
+        return cls(id, what, int(error.code), one_line(str(error).encode(errors="replace")[:900].decode(errors="ignore")))
 
 
 @dataclass(frozen=True, slots=True)
