@@ -19,6 +19,14 @@ COMMANDS = {
     "demo": ("engine.commands.demo:main", "separate the mix that comes along, and show what came out"),
     "models": ("engine.commands.models:main", "list the models, what each is good for and what its licence allows"),
     "bench": ("engine.commands.bench:main", "measure quality and speed on this machine"),
+    "daemon": ("engine.commands.daemon:main", "serve DAWs, the panel and the command line"),
+    "submit": ("engine.commands.submit:main", "give the daemon a file and the sounds to take out of it"),
+    "watch": ("engine.commands.watch:main", "show how far the daemon's jobs are"),
+    "cancel": ("engine.commands.cancel:main", "stop a job of the daemon's"),
+    "ring": ("engine.commands.ring:main", "wake the daemon for a job that lies in its spool"),
+    "status": ("engine.commands.status:main", "how the daemon and its jobs stand, whether or not it runs"),
+    "rebuild": ("engine.commands.rebuild:main", "make a stem again from what its sidecar says"),
+    "stop": ("engine.commands.stop:main", "end the daemon"),
     "doctor": ("engine.commands.doctor:main", "report on this machine and installation, to paste into a bug report"),
 }
 """For each command: the room's `main(argv) -> exit code`, and what it is for."""
