@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.request import Request
+from host_bridge.errors import CannotWrite
 from host_bridge.forms import RequestFile
 
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ _WISHES = {"gain_db", "rest", "everything_but"}
 
 
 def asked_of(file: RequestFile, strengths: Mapping[str, int]) -> Request:
-    """The request, with the strengths (permille) that were wanted since. Raises BadRequest."""
+    """The request, with the strengths (permille) that were wanted since. Raises BadRequest, CannotWrite."""
+    if file.deliver is not None and not file.deliver.is_dir():
+        raise CannotWrite(f"{file.deliver} is not a folder.", "Choose an existing folder for the stems.")
     settings: dict[str, Any] = {key: value for key, value in file.settings.items() if key not in _WISHES}
     omegas = [
         stem.strength if strengths.get(stem.prompt, round(1000 * stem.strength)) == round(1000 * stem.strength)

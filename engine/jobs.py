@@ -145,10 +145,7 @@ class Jobs:
     def _look(self, job: str) -> None:
         """Refuse a request that cannot be meant before it waits for a device."""
         try:
-            request = self.spool.request(job)
-            asked_of(request, {})
-            if request.deliver is not None and not request.deliver.is_dir():
-                raise BadSpool(f"{request.deliver} is not a folder.", "Choose an existing folder for the stems.")
+            asked_of(self.spool.request(job), {})
         except ZeroStemError as error:
             with self.books:
                 if self.exchange.state(job) == "queued":

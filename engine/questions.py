@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from engine import weights
 from engine.jobs import Jobs
 from engine.request import Request
+from engine.turns import IN_ORDER, NOW
 from engine.work import Work
 from host_bridge.errors import BadModel, BadRequest, BridgeError, ZeroStemError
 from host_bridge.messages import (
@@ -94,23 +95,24 @@ def _devices(_room: Room, message: Devices) -> Iterator[Message]:
 def _plan(room: Room, message: Plan) -> Iterator[Message]:
     """For the device that the daemon works on. A model that is not loaded is loaded first, in its turn."""
     model = message.model or None
-    while not (held := room.work.warm.holds(model)):
-        _loaded(room, model)
+    while not (held := room.work.warm.pace(model)):
+        _measured(room, model)
     yield _planned(message, *held)
 
 
-def _loaded(room: Room, model: str | None) -> None:
+def _measured(room: Room, model: str | None) -> None:
+    """Have the device's thread measure a model: between two passes where it is at work, else behind what waits."""
     answer: Queue[ZeroStemError | None] = Queue()
 
-    def load() -> None:
+    def measure() -> None:
         try:
-            room.work.warm.separator(model)
+            room.work.warm.measure(model)
         except ZeroStemError as error:
             answer.put(error)
         else:
             answer.put(None)
 
-    room.work.turns.put(load)
+    room.work.turns.put(measure, NOW if room.work.warm.holds(model) else IN_ORDER)
     while not room.work.turns.closed:
         try:
             error = answer.get(timeout=1.0)

@@ -34,7 +34,7 @@ class Showing:
     def __init__(self, jobs: Jobs, job: str, remark: Remark, between: Callable[[], None]) -> None:
         self._jobs, self._id, self._remark, self._between = jobs, job, remark, between
         self._attempt, self._began, self._permille = jobs.spool.state(job).attempt, 0.0, 0
-        self.device = ""
+        self.device, self._told = "", remark.said
 
     def __call__(self, done: float, stage: str) -> None:
         """Show it, unless it was shown a moment ago. Raises Cancelled, BadSpool."""
@@ -52,7 +52,8 @@ class Showing:
         with self._jobs.books:
             self._check()
             shown = self._jobs.spool.show(StateFile(now, self._attempt))
-        if shown:
+        if shown or self._remark.said != self._told:  # a remark does not wait for its fifth of a second
+            self._told = self._remark.said
             self._jobs.tell(Progress(self._id, self._permille, said, eta_s))
 
     def _check(self) -> None:

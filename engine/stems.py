@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.request import Request
+from engine.warm import lacks_memory
 from host_bridge.errors import BadModel
 from host_bridge.files import settle, sync_folder
 from host_bridge.vocabulary import Progress
@@ -34,7 +35,7 @@ def made(separator: "Separator", region: Path, request: Request, wish: "Wish", p
         try:
             return separator.separate(region, request, wish, progress)
         except (RuntimeError, MemoryError) as error:
-            if not (isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)):
+            if not lacks_memory(error):
                 raise
             batch = model.batch
             vars(model)["batch"] = batch // 2
