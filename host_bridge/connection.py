@@ -7,6 +7,8 @@ from host_bridge.exchange import Peer
 
 MOST_WAITING = 1 << 20
 """Bytes that wait for a reader before we hang up on it."""
+SYSTEMS = 256 * 1024
+"""Bytes that the system may hold beside them; left to itself it takes megabytes for each reader."""
 GULP = 64 * 1024
 """Bytes taken at once, so that one peer's flood leaves the others their turn."""
 
@@ -25,6 +27,7 @@ class Connection:
     def __post_init__(self) -> None:
         self.line.setblocking(False)
         self.line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a message is small and meant now
+        self.line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SYSTEMS)
 
     def receive(self) -> bool:
         """Take what has come; False where nothing has."""

@@ -167,9 +167,9 @@ class Exchange:
                 for peer, lease in self._leases.items()
                 if lease.until > now and (named in lease.asked or (lease.notified and public))
             ]
-            if isinstance(message, Cancelled) or getattr(message, "what", None) == Submit.address:
+            if isinstance(message, Cancelled) or (isinstance(message, Done | Fail) and message.what == Submit.address):
                 for lease in self._leases.values():
-                    lease.asked.pop(message.id, None)  # type: ignore[attr-defined]
+                    lease.asked.pop(message.id, None)
             return told
 
     def state(self, id: str) -> State | None:

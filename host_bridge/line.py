@@ -13,7 +13,7 @@ CONNECT_S = 2.0
 
 
 class Line:
-    """Both ways to the daemon. reliable: send over TCP from now on. lost: the system says that nobody has what was sent last."""
+    """Both ways to the daemon. reliable: send over TCP from now on. lost: what was sent last reached nobody."""
 
     def __init__(self, udp: int, tcp: int) -> None:
         self.reliable, self.lost = False, False

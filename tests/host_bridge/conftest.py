@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar, Self
 
 import pytest
 
@@ -78,7 +79,7 @@ class House:
         self.engine = EngineFile(1, self.endpoint.port, self.endpoint.port, "1", self.spool.root, TOKEN)
         self._worker = threading.Thread(target=self._work, name="device")
 
-    def __enter__(self) -> "House":
+    def __enter__(self) -> Self:
         self.endpoint.start()
         self._worker.start()
         discovery.announce(self.engine)
@@ -172,7 +173,7 @@ class House:
     def stop(self, message: Stop) -> list[Message]:
         return [Done(message.id, message.address, 0)]
 
-    _HANDLERS: dict[type[Message], Callable[["House", Message], list[Message]]] = {}  # filled below
+    _HANDLERS: ClassVar[dict[type[Message], Callable[..., list[Message]]]] = {}  # filled below
 
     def _work(self) -> None:
         while (id_ := self._queue.get()) is not None:
@@ -208,7 +209,7 @@ class House:
         self.endpoint.tell(Done(id_, Submit.address, len(stems)))
 
 
-House._HANDLERS |= {  # type: ignore[assignment]
+House._HANDLERS |= {
     Submit: House.submit,
     Cancel: House.cancel,
     Retry: House.retry,
@@ -240,7 +241,7 @@ class Relay:
         self.lost = 0
         self._thread = threading.Thread(target=self._carry, name="relay")
 
-    def __enter__(self) -> "Relay":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -3,16 +3,18 @@
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from host_bridge.client import Client, NoDaemon, Refused
-from host_bridge.errors import BadMessage, BadRequest, Code
+from host_bridge.errors import BadRequest, Code
 from host_bridge.forms import RequestFile
-from host_bridge.messages import Accepted, Cancelled, Done, Fail, Heartbeat, Progress
+from host_bridge.messages import Accepted, Cancelled, Done, Fail, Heartbeat, Message, Progress
 from host_bridge.vocabulary import Stem, new_id
 
 if TYPE_CHECKING:
@@ -50,9 +52,7 @@ def test_the_same_id_submitted_twice_is_one_job(house: "House", region: Path, re
     assert house.ran == [job]
 
 
-def test_a_job_that_is_done_is_told_so_when_it_is_submitted_again(
-    house: "House", region: Path, request_file: RequestFile
-) -> None:
+def test_a_job_that_is_done_says_so_when_it_is_submitted_again(house: "House", region: Path, request_file: RequestFile) -> None:
     with house.client() as client:
         job = client.submit(request_file, region)
         [*client.watch(job)]
@@ -171,7 +171,7 @@ def test_with_half_of_all_datagrams_lost_both_ways_every_job_completes(
                 client.submit(request_file, region, job)
                 [*client.watch(job)]
 
-        together(*(lambda job=job: one(job) for job in jobs))  # type: ignore[misc]
+        together(*(partial(one, job) for job in jobs))
         assert relay.lost > 0
     assert sorted(house.ran) == sorted(jobs)
     assert {house.spool.state(job).job.state for job in jobs} == {"done"}
@@ -219,7 +219,7 @@ def test_whoever_is_notified_hears_of_the_jobs_of_others_and_the_heartbeat(
     with house.client() as listener, house.client() as client:
         listener.notify()
         job = client.submit(request_file, region)
-        heard = []
+        heard: list[Message] = []
         while not any(isinstance(message, Heartbeat) for message in heard):
             message = listener.listen(3)
             assert message is not None
@@ -271,13 +271,13 @@ def unused_port() -> int:
         return port
 
 
-def together(*works: "object") -> None:
+def together(*works: Callable[[], None]) -> None:
     """Run them in threads, and raise what any of them raised."""
     wrong: list[BaseException] = []
 
-    def guarded(work: object) -> None:
+    def guarded(work: Callable[[], None]) -> None:
         try:
-            work()  # type: ignore[operator]
+            work()
         except BaseException as error:  # noqa: BLE001 - raised again below
             wrong.append(error)
 
@@ -288,7 +288,3 @@ def together(*works: "object") -> None:
         thread.join()
     if wrong:
         raise wrong[0]
-
-
-def test_bad_message_is_the_peers_fault() -> None:
-    assert BadMessage("a.", "b.").code == Code.MALFORMED
