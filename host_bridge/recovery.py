@@ -7,6 +7,7 @@ from pathlib import Path
 
 from host_bridge.errors import BadRequest, BadSpool
 from host_bridge.forms import StateFile
+from host_bridge.messages import one_line
 from host_bridge.spool import Spool
 from host_bridge.vocabulary import Job, State
 
@@ -30,7 +31,16 @@ def recover(spool: Spool) -> list[Found]:
     for entry in os.scandir(spool.root):
         if entry.name.startswith(".") and entry.name.endswith(".gone"):
             shutil.rmtree(entry, ignore_errors=True)
-    return [_recovered(spool, id_) for id_ in spool.ids()]
+    return [_whatever_lies_there(spool, id_) for id_ in spool.ids()]
+
+
+def _whatever_lies_there(spool: Spool, id: str) -> Found:
+    """One job whose folder cannot be gone on with keeps no daemon from starting: it has failed."""
+    try:
+        return _recovered(spool, id)
+    except (BadSpool, OSError) as error:
+        code = error.code if isinstance(error, BadSpool) else BadSpool.code
+        return Found(StateFile(Job(id, "failed"), code=int(code), error=one_line(str(error))), trouble=str(error))
 
 
 def _recovered(spool: Spool, id: str) -> Found:

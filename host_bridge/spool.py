@@ -161,8 +161,11 @@ class Spool:
     def strengths(self, id: str) -> dict[str, int]:
         """The strength that is wanted of each stem, in permille: the request's, unless changed since."""
         asked = {stem.prompt: round(1000 * stem.strength) for stem in self.request(id).stems}
+        return asked | self._changed(id)
+
+    def _changed(self, id: str) -> dict[str, int]:
         data = read_plain(self.folder(id) / "strengths.json")
-        return asked | (forms.read_strengths(data, f"{id}/strengths.json") if data is not None else {})
+        return forms.read_strengths(data, f"{id}/strengths.json") if data is not None else {}
 
     def unsettled(self, id: str) -> dict[str, int]:
         """Stems of a job that is done whose strength is wanted otherwise than it was rendered, with that strength."""
@@ -201,7 +204,7 @@ class Spool:
         if stem not in wanted:
             todo = f"Its stems are {', '.join(wanted)}."
             raise BadMessage(f"Job {id} has no stem {stem}.", todo, Code.NO_SUCH_THING, "job/strength", id)
-        write_whole(self.folder(id) / "strengths.json", forms.write_strengths({**wanted, stem: permille}))
+        write_whole(self.folder(id) / "strengths.json", forms.write_strengths({**self._changed(id), stem: permille}))
 
     def commit(self, id: str, sidecar: Mapping[str, Any]) -> None:
         """Make a job done: its sidecar becomes `result.json`, in one rename. Raises BadSpool."""

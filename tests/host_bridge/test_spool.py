@@ -332,6 +332,21 @@ def test_a_damaged_state_is_written_anew(spool: Spool, job: Path) -> None:
     assert found(spool) == "queued"
 
 
+def test_one_folder_that_cannot_be_gone_on_with_keeps_no_daemon_from_starting(
+    spool: Spool, job: Path, region: Path, request_file: RequestFile
+) -> None:
+    spool.put("another-job", request_file, region)
+    (job / "state.json").mkdir()
+    assert {each.state.job.id: each.state.job.state for each in recover(spool)} == {JOB: "failed", "another-job": "queued"}
+
+
+def test_a_strength_above_one_that_was_asked_for_leaves_the_others_to_be_changed(spool: Spool, region: Path) -> None:
+    spool.put(JOB, RequestFile((Stem("drums", 1.5), Stem("bass")), settings={"beyond": True}), region)
+    spool.want_strength(JOB, "bass", 200)
+    spool.want_strength(JOB, "bass", 300)
+    assert spool.strengths(JOB) == {"drums": 1500, "bass": 300}
+
+
 def test_a_cancel_that_came_while_nobody_ran_is_obeyed(spool: Spool, job: Path) -> None:
     spool.drop_cancel(JOB)
     assert found(spool) == "cancelled"
