@@ -52,5 +52,5 @@ $(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.all: $(VENV)/.core
-	$(PIP) -e '.[panel,train,bench,dev]'
+	$(PIP) -e '.[panel,video,train,bench,dev]'
 	touch $@
