@@ -16,6 +16,7 @@ from presets import PresetError
 
 COMMANDS = {
     "separate": ("engine.commands.separate:main", "take named sounds out of audio files"),
+    "inbox": ("engine.commands.inbox:main", "watch a folder, and separate what is put into it"),
     "demo": ("engine.commands.demo:main", "separate the mix that comes along, and show what came out"),
     "models": ("engine.commands.models:main", "list the models, what each is good for and what its licence allows"),
     "bench": ("engine.commands.bench:main", "measure quality and speed on this machine"),
@@ -54,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the last net: a person gets a sentence, the log gets the traceback
         if isinstance(error, OSError) and error.errno in NO_SPACE:
             return _complain(f"There is no space left{_at(error)}. Free some, or write to another disk.", 1)
-        return _complain(f"{_log(error, words)} Run `zerostem doctor` and report both.", 1)
+        return _complain(f"{logged(error, words)} Run `zerostem doctor` and report both.", 1)
     return code
 
 
@@ -117,7 +118,7 @@ def _close_stdout() -> None:
     os.close(nowhere)
 
 
-def _log(error: Exception, words: list[str]) -> str:
+def logged(error: Exception, words: list[str]) -> str:
     """Write the traceback into the log folder; return the sentence that says where, or why not."""
     import traceback
     from datetime import UTC, datetime
