@@ -20,6 +20,8 @@ COMMANDS = {
     "demo": ("engine.commands.demo:main", "separate the mix that comes along, and show what came out"),
     "models": ("engine.commands.models:main", "list the models, what each is good for and what its licence allows"),
     "bench": ("engine.commands.bench:main", "measure quality and speed on this machine"),
+    "install": ("installers.commands:install", "start the daemon whenever you log in: `install service`"),
+    "uninstall": ("installers.commands:uninstall", "take away what `install` has added"),
     "daemon": ("engine.commands.daemon:main", "serve DAWs, the panel and the command line"),
     "submit": ("engine.commands.submit:main", "give the daemon a file and the sounds to take out of it"),
     "watch": ("engine.commands.watch:main", "show how far the daemon's jobs are"),
