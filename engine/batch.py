@@ -56,9 +56,12 @@ def done_before(separator: "Separator", task: Task, progress: Progress) -> dict[
         return None
     names = delivery.names(wish.name, task.request.prompts)
     told = delivery.told_by(out / names.sidecar)
-    if told is None or not _same_settings(told, separator, task):
+    try:
+        if told is None or not _same_settings(told, separator, task):
+            return None
+        files: dict[str, str] = dict(told["files"])
+    except (KeyError, TypeError, ValueError):  # somebody has been at it: what it does not say was not done
         return None
-    files: dict[str, str] = told["files"]
     if {*files} != {*wish.kept(task.request, names).files} or not all((out / name).is_file() for name in files):
         return None
     for path, was in ((task.path, told["input"]["sha256"]), *((out / name, was) for name, was in files.items())):

@@ -237,6 +237,13 @@ def told_by(sidecar: Path) -> dict[str, Any] | None:
     return told if isinstance(told, dict) and str(told.get("schema")).startswith("zerostem-sidecar/") else None
 
 
+def input_sha256(sidecar: Path) -> str | None:
+    """The hash of the input that a sidecar of ours tells of; None where it tells of none."""
+    told = told_by(sidecar)
+    source = told.get("input") if told else None
+    return source.get("sha256") if isinstance(source, dict) else None
+
+
 def ours(sidecar: Path) -> dict[str, str] | None:
     """Every file that a sidecar of ours lists, with its hash; None when it is not ours."""
     told = told_by(sidecar)

@@ -120,8 +120,7 @@ class Inbox:
         number = 1
         while True:
             out = self.outbox / (name if number == 1 else f"{name} ({number})")
-            told = delivery.told_by(out / f"{name}.json")
-            if out not in taken and (not out.exists() or (told and told["input"]["sha256"] == sha256(path))):
+            if out not in taken and (not out.exists() or delivery.input_sha256(out / f"{name}.json") == sha256(path)):
                 return out, name
             number += 1
 

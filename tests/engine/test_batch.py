@@ -179,6 +179,17 @@ def test_a_stem_that_is_missing_is_made_again_and_one_that_was_edited_stays(done
     assert stem.read_bytes() == b"edited"
 
 
+@pytest.mark.parametrize(
+    "text", ['{"schema": "zerostem-sidecar/1"}', '{"schema": "zerostem-sidecar/1", "input": [], "files": 1}']
+)
+def test_a_sidecar_that_lost_its_words_counts_as_nothing_done(done: Task, text: str) -> None:
+    assert done.wish.out
+    for path in done.wish.out.iterdir():
+        path.unlink()
+    (done.wish.out / "song.json").write_text(text)
+    assert again(done).state == "done"
+
+
 def test_a_folder_is_done_as_it_lies_and_the_report_tells_of_every_input(
     album: Path, here: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -321,12 +332,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from engine.batch import Outcome
 from engine.delivery import MARK
+from host_bridge.errors import BadRequest
 
 @dataclass(frozen=True)
 class Wish:
     out: Path
 
 def work(pipe, model, device, sharing, check):
+    if check is not None:
+        pipe.send(("refused", (BadRequest, "It cannot be meant.", "Mean something else.")))
+        return
     pipe.send(("ready", None))
     while True:
         try:
@@ -398,6 +413,13 @@ def test_all_workers_work_and_stay_warm_between_runs(stand_in: Callable[[str], T
         assert len(held) == 2
     assert not multiprocessing.active_children()
     assert seen <= {"first", "second"}
+
+
+def test_what_a_worker_refuses_ends_the_batch_before_any_input(stand_in: Callable[[str], Task], tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="Mean something else"), Crew("", ["cpu", "cpu"], DRUMS) as workers:
+        list(workers.run([stand_in("good"), stand_in("good")]))
+    assert not multiprocessing.active_children()
+    assert not (tmp_path / "out").exists()
 
 
 def test_no_more_workers_than_inputs_are_started(stand_in: Callable[[str], Task]) -> None:
