@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from engine.separation import Separator
     from engine.warm import Pace
 
+MOST_STEMS = 64
+"""As many as a request may name."""
+LONGEST_S = 2**31 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
@@ -128,16 +132,19 @@ def _planned(message: Plan, separator: "Separator", pace: "Pace") -> Message:
     """The listener's own arithmetic: windows in groups that fit, each as many passes as the method says."""
     from engine.listening import GROUP_BYTES, LATENTS_PER_LEVEL, method_for
     from engine.methods.base import ladder
-    from engine.windows import Layout
+    from engine.windows import OVERLAP
 
+    if not 1 <= message.stems <= MOST_STEMS:
+        raise BadRequest(f"A plan for {message.stems} stems makes no sense.", f"Ask for 1 to {MOST_STEMS}.")
     backbone = separator.backbone
-    request = Request.of([f"sound {number}" for number in range(max(message.stems, 1))])
-    frames = max(1, ceil(message.seconds * backbone.rate / backbone.grid.hop))
-    windows = len(Layout(frames, backbone.window // backbone.grid.hop).starts)
+    request = Request.of([f"sound {number}" for number in range(message.stems)])
+    frames = ceil(message.seconds * backbone.rate / backbone.grid.hop)
+    size = backbone.window // backbone.grid.hop
+    windows = 1 + ceil(max(frames - size, 0) / (size - size // OVERLAP))  # as many as `Layout` starts, but not one by one
     trail = (len(ladder(request, backbone)) + 1) * pace.latent_bytes * LATENTS_PER_LEVEL
     together = min(windows, max(1, GROUP_BYTES // trail))
     expected_s = windows * method_for(request, backbone).passes(request, backbone) * pace.pass_s
-    return PlanRow(message.id, 0, str(backbone.device), together, together * trail, ceil(expected_s))
+    return PlanRow(message.id, 0, str(backbone.device), together, together * trail, min(ceil(expected_s), LONGEST_S))
 
 
 Question = Callable[[Room, Any], Iterator[Message]]

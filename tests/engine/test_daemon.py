@@ -195,6 +195,10 @@ def test_models_devices_and_a_plan_come_as_rows(client: Client) -> None:
     (row,) = client.plan("", 60, 2)
     assert row.windows >= 1
     assert row.expected_s >= 1
+    assert client.plan("", 2**31 - 1, 64)[0].expected_s > row.expected_s  # counted, not laid out
+    for stems in (0, 2**31 - 1):
+        with pytest.raises(Refused, match="no sense"):
+            client.plan("", 60, stems)
     (fail,) = list(client.fetch("no such model"))
     assert isinstance(fail, Fail)
 
