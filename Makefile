@@ -2,6 +2,7 @@
 #   make demo                               separate the demo mix into demo-out/
 #   make demo MIX=song.wav PROMPT="drums"   separate a file of yours
 #   make test                               every check and every test
+#   make torture                            what the daemon survives, counted; takes half an hour
 #   make wheel-test                         the same house as users get it: built, installed, looked into
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet -c constraints.txt
 export MIX PROMPT
 
-.PHONY: demo test bench wheel-test
+.PHONY: demo test bench torture wheel-test
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.core
@@ -25,6 +26,9 @@ test: $(VENV)/.all
 
 bench: $(VENV)/.all
 	$(BIN)/zerostem bench
+
+torture: $(VENV)/.all
+	$(BIN)/python -m engine.bench.torture $(TORTURE)
 
 # A fresh environment that borrows the dependencies .venv has already (a .pth line), but not the project: an editable
 # install's own .pth is not read there. So what answers is the wheel. No test runs in the checkout, or it would answer.
@@ -52,5 +56,5 @@ $(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.all: $(VENV)/.core
-	$(PIP) -e '.[panel,train,bench,dev]'
+	$(PIP) -e '.[panel,video,train,bench,dev]'
 	touch $@

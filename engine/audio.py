@@ -93,7 +93,7 @@ def open_source(path: Path, start_s: float | None = None, length_s: float | None
         raise BadRequest(f"A region cannot start at {start_s} s.", "Give a start of 0 s or more.")
     if length_s is not None and not (math.isfinite(length_s) and length_s > 0):
         raise BadRequest(f"A region cannot be {length_s} s long.", "Give a length above 0 s.")
-    _look(path)
+    look(path)
     with path.open("rb") as raw:
         _refuse_cut_off(path, raw)
         sha256 = hashlib.file_digest(raw, "sha256").hexdigest()
@@ -143,7 +143,7 @@ def resampled(pieces: Iterable[NDArray[np.float32]], source: Hertz, target: Hert
     yield stream.resample_chunk(silence, last=True)[:missing]
 
 
-def _look(path: Path) -> None:
+def look(path: Path) -> None:
     """Raise BadAudio for whatever is not a file with something in it, without opening it: a pipe would hang."""
     try:
         found = path.stat()

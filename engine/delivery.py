@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import psutil  # type: ignore[import-untyped, unused-ignore]
 
@@ -29,7 +29,7 @@ _LONGEST_INPUT = 200
 
 _KINDS = ("", " (generative)", " (highlight)")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
-_MARK = f".zerostem-{re.sub(r'[^A-Za-z0-9]', '_', platform.node())}-"
+MARK = f".zerostem-{re.sub(r'[^A-Za-z0-9]', '_', platform.node())}-"
 """Begins a temporary folder of this machine; the process and something random follow."""
 
 
@@ -45,8 +45,9 @@ class Names:
 
 
 def folder_beside(source: Path) -> Path:
-    """The folder in which the results of one input lie unless another is asked for."""
-    return source.parent / f"{_cut(_safe(source.stem), _LONGEST - 6)} stems"
+    """The folder in which the results of one input, or of a folder of them, lie unless another is asked for."""
+    name = source.name if source.is_dir() else source.stem
+    return source.parent / f"{_cut(_safe(name), _LONGEST - 6)} stems"
 
 
 def input_names(sources: Sequence[Path]) -> list[str]:
@@ -66,6 +67,16 @@ def input_names(sources: Sequence[Path]) -> list[str]:
             name = _cut(long, _LONGEST_INPUT - len(f" ({number})")) + f" ({number})"
         taken.add(_key(name))
         chosen.append(name)
+    return chosen
+
+
+def names_in(sources: Sequence[Path], outs: Sequence[Path]) -> list[str]:
+    """What each input is called where each has a folder for its results; only those that share one can clash."""
+    chosen = [""] * len(sources)
+    for out in dict.fromkeys(outs):
+        together = [index for index, each in enumerate(outs) if each == out]
+        for index, name in zip(together, input_names([sources[index] for index in together]), strict=True):
+            chosen[index] = name
     return chosen
 
 
@@ -110,13 +121,13 @@ class Delivery:
             with spoken(self.out):
                 if self.out.exists() and not self.out.is_dir():
                     raise CannotWrite(f"{self.out} is a file, not a folder.", "Choose another folder for the results.")
-                _clear_the_dead(self.out)
+                clear_the_dead(self.out)
                 listed = self._listed()
                 for name in self.files:
                     self._refuse_a_stranger(name, listed)
                 self._made = [folder for folder in (self.out, *self.out.parents) if not folder.exists()]
                 self.out.mkdir(parents=True, exist_ok=True)
-                self._aside = Path(tempfile.mkdtemp(prefix=f"{_MARK}{os.getpid()}-", dir=self.out))
+                self._aside = Path(tempfile.mkdtemp(prefix=f"{MARK}{os.getpid()}-", dir=self.out))
         except BaseException:
             self._sweep()
             raise
@@ -190,7 +201,7 @@ class Delivery:
         """Name and hash of each file that the sidecar in `out` lists. Raises CannotWrite for a stranger's sidecar."""
         if not os.path.lexists(self.out / self.sidecar):
             return {}
-        listed = _ours(self.out / self.sidecar)
+        listed = ours(self.out / self.sidecar)
         if listed is None:
             raise _stranger(self.out / self.sidecar)
         return listed
@@ -217,28 +228,41 @@ def _stranger(path: Path) -> CannotWrite:
     )
 
 
-def _ours(sidecar: Path) -> dict[str, str] | None:
-    """Every file that a sidecar of ours lists, with its hash; None when it is not ours."""
+def told_by(sidecar: Path) -> dict[str, Any] | None:
+    """What a sidecar of ours says; None where there is none, or another's."""
     try:
         told = json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.is_file() else None
     except (ValueError, RecursionError):
         return None
-    if not isinstance(told, dict) or not str(told.get("schema")).startswith("zerostem-sidecar/"):
+    return told if isinstance(told, dict) and str(told.get("schema")).startswith("zerostem-sidecar/") else None
+
+
+def input_sha256(sidecar: Path) -> str | None:
+    """The hash of the input that a sidecar of ours tells of; None where it tells of none."""
+    told = told_by(sidecar)
+    source = told.get("input") if told else None
+    return source.get("sha256") if isinstance(source, dict) else None
+
+
+def ours(sidecar: Path) -> dict[str, str] | None:
+    """Every file that a sidecar of ours lists, with its hash; None when it is not ours."""
+    told = told_by(sidecar)
+    if told is None:
         return None
     listed = [told.get("earlier"), told.get("files")]
     pairs = [pair for part in listed if isinstance(part, dict) for pair in part.items()]
     return {name: was for name, was in pairs if isinstance(was, str) and Path(name).name == name}
 
 
-def _clear_the_dead(out: Path) -> None:
+def clear_the_dead(out: Path) -> None:
     """Remove the temporary folders of runs that were killed, and what such a run had placed without its sidecar."""
-    for aside in out.glob(f"{_MARK}*-*"):
-        process = aside.name.removeprefix(_MARK).partition("-")[0]
+    for aside in out.glob(f"{MARK}*-*"):
+        process = aside.name.removeprefix(MARK).partition("-")[0]
         if not process.isdecimal() or psutil.pid_exists(int(process)):
             continue
         for journal in aside.glob("*.json"):
-            committed = _ours(out / journal.name) or {}
-            for name, was in (_ours(journal) or {}).items():
+            committed = ours(out / journal.name) or {}
+            for name, was in (ours(journal) or {}).items():
                 placed = out / name
                 if name not in committed and placed.is_file() and not placed.is_symlink() and sha256(placed) == was:
                     placed.unlink()

@@ -32,6 +32,14 @@ def choose(name: str = "auto") -> torch.device:
     return torch.device("cuda", index)
 
 
+def every(name: str = "auto") -> list[str]:
+    """The devices that many inputs are spread over: all CUDA devices for "auto", else the one that `choose` would take."""
+    chosen = choose(name)
+    if name == "auto" and chosen.type == "cuda":
+        return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    return [str(chosen)]
+
+
 def cuda_missing() -> str | None:
     """Why CUDA (or ROCm, which goes by its name) cannot be used; None where it can."""
     if not (torch.version.cuda or torch.version.hip):

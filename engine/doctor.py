@@ -15,13 +15,15 @@ from host_bridge.errors import BadModel, ZeroStemError
 
 if TYPE_CHECKING:
     from engine.weights import Weights
+    from host_bridge.client import Client
 
 Check = tuple[str, Callable[[], str]]
 """What is looked at, and how to find out."""
 
 PACKAGES = (
     "torch", "numpy", "scipy", "diffusers", "transformers", "accelerate", "safetensors", "huggingface_hub", "soundfile",
-    "soxr", "scikit-learn", "matplotlib", "platformdirs", "psutil", "rich", "PyQt6", "sounddevice", "pyfluidsynth",
+    "soxr", "python-osc", "watchfiles", "av", "scikit-learn", "matplotlib", "platformdirs", "psutil", "rich", "PyQt6",
+    "sounddevice", "pyfluidsynth",
 )  # fmt: skip
 CPU_SKILLS = (
     "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8", "asimd", "bf16", "i8mm",
@@ -172,6 +174,35 @@ def _cached() -> list[str]:
     return [repository.repo_id for repository in repositories if repository.repo_type == "model"]
 
 
+def _daemon() -> Iterator[Check]:
+    from host_bridge import discovery
+    from host_bridge.client import Client, NoDaemon
+
+    announced = discovery.found()
+    if announced is None:
+        yield "runs", lambda: "no"
+        return
+    try:
+        with Client(announced, "zerostem doctor") as client:
+            version = client.hello().version
+            device = _device_of(client)
+    except NoDaemon:
+        yield "runs", lambda: f"NO ANSWER: process {announced.pid} was the last, and did not end in peace"
+        return
+    yield "runs", lambda: f"yes, process {announced.pid}, version {version}"
+    yield "listens", lambda: f"127.0.0.1:{announced.udp}, UDP and TCP"
+    yield "jobs", lambda: f"{len(client.spool.ids())} in {_room_at(announced.spool)}"
+    yield "device", lambda: device
+
+
+def _device_of(client: "Client") -> str:
+    """Where the daemon's jobs run, by the last of them that says so; else what it could choose from."""
+    used = [job.device for job in client.jobs() if job.device]
+    if used:
+        return f"{used[-1]}, by its last job"
+    return f"none used yet, of {', '.join(row.kind for row in client.devices())}"
+
+
 def _licences() -> Iterator[Check]:
     yield "zerostem's own code", lambda: "MIT"
     yield "pocket's weights", lambda: "MIT"
@@ -263,6 +294,7 @@ TOPICS: dict[str, Callable[[], Iterator[Check]]] = {
     "versions": _versions,
     "machine": _machine,
     "devices": _devices,
+    "daemon": _daemon,
     "models": _models,
     "licences": _licences,
     "folders": _folders,

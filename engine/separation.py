@@ -12,13 +12,13 @@ from typing import Any
 
 import torch
 
-from engine import delivery, device, weights
-from engine.audio import open_source
+from engine import delivery, device, video, weights
 from engine.backbones import load
 from engine.backbones.base import Backbone
 from engine.cache import Shelf
 from engine.inversion import INVERSIONS
 from engine.listening import listen
+from engine.measure import sha256
 from engine.methods import METHODS
 from engine.methods.base import ladder
 from engine.rendering import Outputs, write_generative, write_stems
@@ -57,6 +57,15 @@ class Wish:
                 "Choose one of at most 60 dB; -120 takes the stem out.",
             )
 
+    def kept(self, request: Request, names: delivery.Names) -> Kept:
+        """Which of the files that an input could get it will get."""
+        return Kept(
+            stems=names.stems if self.stems else (),
+            rest=names.rest if self.rest else None,
+            highlights=names.highlights if self.gain_db is not None else (),
+            generative=names.generative if request.generative else (),
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Separator:
@@ -89,16 +98,11 @@ class Separator:
         began = time.monotonic()
         self.check(request)
         progress(0.0, "reading")
-        source = open_source(path, wish.start_s, wish.length_s)
         out = wish.out or delivery.folder_beside(path)
         names = delivery.names(wish.name or delivery.input_names([path])[0], request.prompts)
-        kept = Kept(
-            stems=names.stems if wish.stems else (),
-            rest=names.rest if wish.rest else None,
-            highlights=names.highlights if wish.gain_db is not None else (),
-            generative=names.generative if request.generative else (),
-        )
-        with delivery.spoken(out), delivery.Delivery(out, kept.files, names.sidecar) as parcel:
+        kept = wish.kept(request, names)
+        opened = video.opened(path, wish.start_s, wish.length_s, progress)
+        with opened as source, delivery.spoken(out), delivery.Delivery(out, kept.files, names.sidecar) as parcel:
             written = Outputs(
                 stems=[parcel.aside / name for name in names.stems],
                 rest=parcel.aside / names.rest,
@@ -111,6 +115,8 @@ class Separator:
                 write_generative(heard, heard.features, self.backbone, source, written, _stage(progress, "writing"))
             _stage(progress, "measuring")(0.0, "measuring")
             told = record(source, self.backbone, request, heard, written, kept, parcel.out, wish.gain_db)
+            if source.path != path:  # what was read is the sound track of it
+                told["input"] |= {"path": str(path.absolute()), "sha256": sha256(path)}
             committed = parcel.commit({**told, "seconds": round(time.monotonic() - began, 3)})
         progress(1.0, "done")
         return committed

@@ -16,9 +16,20 @@ from presets import PresetError
 
 COMMANDS = {
     "separate": ("engine.commands.separate:main", "take named sounds out of audio files"),
+    "inbox": ("engine.commands.inbox:main", "watch a folder, and separate what is put into it"),
     "demo": ("engine.commands.demo:main", "separate the mix that comes along, and show what came out"),
     "models": ("engine.commands.models:main", "list the models, what each is good for and what its licence allows"),
     "bench": ("engine.commands.bench:main", "measure quality and speed on this machine"),
+    "install": ("installers.commands:install", "start the daemon whenever you log in: `install service`"),
+    "uninstall": ("installers.commands:uninstall", "take away what `install` has added"),
+    "daemon": ("engine.commands.daemon:main", "serve DAWs, the panel and the command line"),
+    "submit": ("engine.commands.submit:main", "give the daemon a file and the sounds to take out of it"),
+    "watch": ("engine.commands.watch:main", "show how far the daemon's jobs are"),
+    "cancel": ("engine.commands.cancel:main", "stop a job of the daemon's"),
+    "ring": ("engine.commands.ring:main", "wake the daemon for a job that lies in its spool"),
+    "status": ("engine.commands.status:main", "how the daemon and its jobs stand, whether or not it runs"),
+    "rebuild": ("engine.commands.rebuild:main", "make a stem again from what its sidecar says"),
+    "stop": ("engine.commands.stop:main", "end the daemon"),
     "doctor": ("engine.commands.doctor:main", "report on this machine and installation, to paste into a bug report"),
 }
 """For each command: the room's `main(argv) -> exit code`, and what it is for."""
@@ -46,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the last net: a person gets a sentence, the log gets the traceback
         if isinstance(error, OSError) and error.errno in NO_SPACE:
             return _complain(f"There is no space left{_at(error)}. Free some, or write to another disk.", 1)
-        return _complain(f"{_log(error, words)} Run `zerostem doctor` and report both.", 1)
+        return _complain(f"{logged(error, words)} Run `zerostem doctor` and report both.", 1)
     return code
 
 
@@ -109,7 +120,7 @@ def _close_stdout() -> None:
     os.close(nowhere)
 
 
-def _log(error: Exception, words: list[str]) -> str:
+def logged(error: Exception, words: list[str]) -> str:
     """Write the traceback into the log folder; return the sentence that says where, or why not."""
     import traceback
     from datetime import UTC, datetime

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import platformdirs
 
+PORT = 27182
+"""The first port that the daemon tries, for UDP and TCP; below what systems hand out by themselves."""
+
 
 @dataclass(frozen=True, slots=True)
 class Places:

@@ -1,1 +1,1 @@
-"""What puts ZeroStem into a DAW and takes it out again. Empty so far."""
+"""What puts ZeroStem onto a machine and takes it away again: so far the service, which starts the daemon at logon."""

@@ -64,6 +64,8 @@ def test_what_is_tested_is_the_wheel_and_not_the_checkout(name: str) -> None:
 @pytest.mark.parametrize(
     "pattern",
     [
+        "host_bridge/*.md",
+        "host_bridge/lua/*.lua",
         "engine/backbones/pocket/*.safetensors",
         "engine/backbones/pocket/*.json",
         "presets/library/*.toml",

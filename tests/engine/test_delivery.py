@@ -376,7 +376,7 @@ def dead() -> int:
 def killed(out: Path, process: int) -> Path:
     """The temporary folder that a run leaves when it is killed in the middle of its commit: one file is placed."""
     deliver(out.parent / "whole", words="killed")
-    aside = out / f"{delivery._MARK}{process}-abc"
+    aside = out / f"{delivery.MARK}{process}-abc"
     shutil.move(out.parent / "whole", aside)
     (aside / FILES[0]).rename(out / FILES[0])
     return aside

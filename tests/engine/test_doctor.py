@@ -6,11 +6,14 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from engine import doctor
+from engine import daemon, doctor
 from engine.commands.doctor import main
+from host_bridge import client, forms
+from host_bridge.vocabulary import Job
 
 
 def test_the_report_covers_every_topic_and_nothing_failed_but_optional_libraries(home: Path) -> None:
@@ -89,3 +92,31 @@ def test_the_command_prints_text_or_json(capsys: pytest.CaptureFixture[str]) -> 
     assert "Versions\n" in capsys.readouterr().out
     assert main(["--json"]) == 0
     assert json.loads(capsys.readouterr().out).keys() == doctor.TOPICS.keys()
+
+
+def test_where_no_daemon_runs_the_report_says_so(home: Path) -> None:
+    assert doctor.report()["daemon"] == {"runs": "no"}
+
+
+def test_a_daemon_that_runs_is_told_with_its_port_its_spool_and_its_device(home: Path) -> None:
+    with daemon.opened(daemon.Wanted(device="cpu", port=0), lambda: None) as (_jobs, engine):
+        told = doctor.report()["daemon"]
+        assert told["runs"].startswith(f"yes, process {engine.pid}, version ")
+        assert told["listens"] == f"127.0.0.1:{engine.udp}, UDP and TCP"
+        assert told["jobs"].startswith(f"0 in {home / 'spool'}")
+        assert told["device"].startswith("none used yet, of ")
+        assert "cpu" in told["device"]
+        assert engine.token not in str(told)
+
+
+def test_the_daemons_device_is_that_of_the_last_job_that_had_one() -> None:
+    class Client:
+        def jobs(self) -> list[Job]:
+            return [Job("one", "done", device="cpu"), Job("two", "done", device="cuda:1"), Job("three", "queued")]
+
+    assert doctor._device_of(cast("client.Client", Client())) == "cuda:1, by its last job"
+
+
+def test_a_daemon_that_was_killed_is_told(home: Path) -> None:
+    (home / "engine.json").write_bytes(forms.write_engine(forms.EngineFile(2**22 - 7, 9, 9, "0.1", home / "spool", "secret")))
+    assert doctor.report()["daemon"] == {"runs": "NO ANSWER: process 4194297 was the last, and did not end in peace"}

@@ -1,0 +1,147 @@
+"""`zerostem separate FOLDER` and `--jobs`: many inputs in several processes, with one bar, and a report at the end."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import soundfile
+
+from engine import delivery, report, weights
+from engine.batch import Outcome, Task
+from engine.commands.wanted import Wishes
+from engine.crew import Crew, Watch
+from engine.gather import gather
+from engine.request import Request
+from host_bridge.errors import BadAudio, BadRequest
+
+_BYTES_PER_S = 40_000
+"""Of a file whose length nobody knows before it is decoded; the bar needs no better guess."""
+_LONGEST_S = 1e6
+"""Beyond it a header has made its length up: endless streams say 2^63 samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One input's way: where its results go, and where the report that tells of it does, if any."""
+
+    path: Path
+    out: Path
+    told_in: Path | None
+
+
+def separate(options: argparse.Namespace, request: Request, wish_of: Wishes) -> int:
+    """Do every input that is not done yet; failures are listed, the rest is done. Returns the worst exit code."""
+    began = time.monotonic()
+    devices = workers_on(options.device, options.jobs)
+    places = _plan(options.inputs, options.out)
+    names = delivery.names_in([place.path for place in places], [place.out for place in places])
+    wishes = [wish_of.to(place.out, name) for place, name in zip(places, names, strict=True)]
+    tasks = [Task(place.path, request, wish) for place, wish in zip(places, wishes, strict=True)]
+    outcomes: list[Outcome] = []
+    with Crew(options.name or weights.DEFAULT, devices, request) as crew, _bar(tasks, sys.stderr.isatty()) as watch:
+        for outcome in _in_order(tasks, crew.run(tasks, watch)):
+            outcomes.append(outcome)
+            if not options.json:
+                print(f"{len(outcomes)}/{len(tasks)} {_line(outcome)}", flush=True)
+    reports = []
+    for folder in dict.fromkeys(place.told_in for place in places if place.told_in):
+        told = [each for each, place in zip(outcomes, places, strict=True) if place.told_in == folder]
+        reports.append(report.write(folder, told, time.monotonic() - began)[0])
+    failed = [outcome for outcome in outcomes if outcome.state == "failed"]
+    for outcome in failed:
+        print(f"zerostem: {outcome.task.path}: {outcome.error}", file=sys.stderr)
+    if options.json:
+        print(json.dumps([each.sidecar for each in outcomes if each.sidecar], ensure_ascii=False, indent=2))
+    else:
+        counts = [f"{sum(each.state == state for each in outcomes)} {state}" for state in ("done", "skipped", "failed")]
+        print(f"{', '.join(counts)} in {time.monotonic() - began:.1f} s")
+        for path in reports:
+            print(f"report in {path}")
+    return max((outcome.exit_code for outcome in failed), default=0)
+
+
+def workers_on(name: str, jobs: int | None) -> list[str]:
+    """The device of each worker: one worker per device, or `jobs` of them in turn. Raises BadRequest, BadModel."""
+    if jobs is not None and jobs < 1:
+        raise BadRequest(f"{jobs} jobs cannot be done at once.", "Give --jobs 1 or more.")
+    from engine import device
+
+    devices = device.every(name)
+    return [devices[index % len(devices)] for index in range(jobs or len(devices))]
+
+
+def _plan(inputs: Sequence[Path], out: Path | None) -> list[_Place]:
+    """Every input once, folders opened up; below OUT their results lie as they do themselves. Raises BadAudio."""
+    planned: dict[Path, _Place] = {}
+    for path in inputs:
+        if not path.is_dir():
+            place = _Place(path, (out or delivery.folder_beside(path)).absolute(), out and out.absolute())
+            planned.setdefault(path.absolute(), place)
+            continue
+        folder = path.absolute() if path.name else path.resolve()  # "." has no name of its own
+        root = (out or delivery.folder_beside(folder)).absolute()
+        found = gather(folder, [root])
+        if not found:
+            raise BadAudio(f"{path} holds no file with sound.", "Name a folder that does, or the files themselves.")
+        for file in found:
+            planned.setdefault(file, _Place(file, root / file.parent.relative_to(folder), root))
+    return list(planned.values())
+
+
+def _in_order(tasks: Sequence[Task], outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """The outcomes in the order of their tasks, each as soon as those before it are there."""
+    ready: dict[Path, Outcome] = {}
+    waiting = iter(tasks)
+    wanted = next(waiting, None)
+    for outcome in outcomes:
+        ready[outcome.task.path] = outcome
+        while wanted and wanted.path in ready:
+            yield ready.pop(wanted.path)
+            wanted = next(waiting, None)
+
+
+def _line(outcome: Outcome) -> str:
+    told = outcome.sidecar
+    if outcome.state == "skipped":
+        return f"{outcome.task.path.name}: skipped, it was done before"
+    if told is None:
+        return f"{outcome.task.path.name}: failed"
+    lacking = [stem["prompt"] for stem in told["stems"] if not stem["found"]]
+    note = f", without {', '.join(lacking)}" if lacking else ""
+    return f"{outcome.task.path.name}: done in {outcome.seconds:.1f} s, null {told['null_dbfs']:.1f} dBFS{note}"
+
+
+@contextmanager
+def _bar(tasks: Sequence[Task], shown: bool) -> Iterator[Watch]:
+    """One bar over all inputs, each as long as its sound, with the time to go, on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    lengths = {task.path: _length_s(task.path) if shown else 1.0 for task in tasks}
+    heard = dict.fromkeys(lengths, 0.0)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not shown, redirect_stdout=sys.stdout.isatty()) as bar:
+        line = bar.add_task("starting", total=sum(lengths.values()))
+
+        def watch(task: Task, done: float, stage: str) -> None:
+            heard[task.path] = done
+            said = sum(lengths[path] * share for path, share in heard.items())
+            bar.update(line, completed=said, description=f"{task.path.name}: {stage}")
+
+        yield watch
+
+
+def _length_s(path: Path) -> float:
+    if not path.is_file():
+        return 0.0
+    try:
+        length_s = float(soundfile.info(path).duration)
+    except (soundfile.LibsndfileError, TypeError):
+        length_s = _LONGEST_S
+    return length_s if length_s < _LONGEST_S else path.stat().st_size / _BYTES_PER_S

@@ -1,0 +1,59 @@
+"""`zerostem status`: how the daemon and its jobs stand, read from the spool, so that it works while the daemon is down."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from engine.commands.arguments import Parser
+from host_bridge.client import Client, NoDaemon
+from host_bridge.errors import BadSpool
+from host_bridge.settings import places
+from host_bridge.spool import Spool
+
+
+def main(argv: list[str]) -> int:
+    """Run `zerostem status` with these arguments; 0, whatever it finds."""
+    made = Parser("zerostem status", description="How the daemon and its jobs stand, whether or not it runs.")
+    made.add_argument("--spool", type=Path, metavar="FOLDER", help="another folder of jobs (default: the daemon's)")
+    made.add_argument("--json", action="store_true", help="for programs")
+    options = made.parse_args(argv)
+    daemon = _daemon()
+    spool = Spool(options.spool or Path(daemon["spool"] or places().spool))
+    told = {"daemon": daemon, "jobs": [_job(spool, id_) for id_ in spool.ids()]}
+    print(json.dumps(told, ensure_ascii=False, indent=2) if options.json else _text(told))
+    return 0
+
+
+def _daemon() -> dict[str, Any]:
+    try:
+        with Client.find("zerostem status") as client:
+            engine = client.engine
+            return {
+                "running": True, "pid": engine.pid, "port": engine.udp, "version": engine.version, "spool": str(engine.spool),
+            }  # fmt: skip
+    except NoDaemon:
+        return {"running": False, "pid": None, "port": None, "version": None, "spool": None}
+
+
+def _job(spool: Spool, id: str) -> dict[str, Any]:  # noqa: A002 - a job's id is called that everywhere
+    try:
+        state = spool.state(id)
+    except BadSpool as error:
+        return {"id": id, "state": "unknown", "permille": 0, "stage": "", "eta_s": -1, "device": "", "error": str(error)}
+    return {**asdict(state.job), "error": state.error}
+
+
+def _text(told: dict[str, Any]) -> str:
+    daemon = told["daemon"]
+    first = "No daemon runs; start one with `zerostem daemon`."
+    if daemon["running"]:
+        first = f"The daemon runs: process {daemon['pid']}, port {daemon['port']}, version {daemon['version']}."
+    if not told["jobs"]:
+        return f"{first}\nNo jobs."
+    rows = [("JOB", "STATE", "DONE", "STAGE", "")]
+    for job in told["jobs"]:
+        rows.append((job["id"], job["state"], f"{job['permille'] / 10:.0f} %", job["stage"], job["error"]))  # noqa: PERF401
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([first, *lines])

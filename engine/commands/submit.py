@@ -1,0 +1,96 @@
+"""`zerostem submit`: put a file into the daemon's spool, and wait for its stems if asked to."""
+
+import argparse
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from engine.commands import wanted
+from engine.commands.arguments import Parser
+from engine.request import Request
+from host_bridge.errors import BadAudio, BadRequest
+from host_bridge.forms import RequestFile, Source
+from host_bridge.vocabulary import Samples, Stem
+
+_APART = {"prompts", "strengths"}
+
+
+def parser() -> Parser:
+    """Those of `separate`, and how to wait."""
+    made = Parser("zerostem submit", description="Give the daemon a file, and the sounds to take out of it.")
+    made.add_argument("file", type=Path, metavar="FILE", help="audio file; it is only read")
+    made.add_argument(
+        "-o", "--out", type=Path, help="an existing folder where the stems are added (default: only the job's own)"
+    )
+    made.add_argument("--wait", action="store_true", help="until the stems are there")
+    made.add_argument("--json", action="store_true", help="print the job's id, and with --wait its folder and result")
+    wanted.add_options(made)
+    return made
+
+
+def main(argv: list[str]) -> int:
+    """Run `zerostem submit` with these arguments and return the exit code."""
+    options = parser().parse_args(argv)
+    request = _request(options)
+
+    from engine.commands.following import followed
+    from engine.commands.waking import awake
+
+    with awake() as client:
+        job = client.submit(request)
+        told: dict[str, Any] = {"id": job}
+        if options.wait:
+            followed(client, job)
+            told |= {"folder": str(client.spool.folder(job) / "stems"), "result": client.spool.result(job)}
+    print(json.dumps(told, ensure_ascii=False, indent=2) if options.json else "\n".join([job, *_lines(told)]))
+    return 0
+
+
+def _lines(told: dict[str, Any]) -> list[str]:
+    if "result" not in told:
+        return []
+    return told["result"].get("delivered") or [f"{told['folder']}/{name}" for name in told["result"]["files"]]
+
+
+def _request(options: argparse.Namespace) -> RequestFile:
+    """The file's channels as the sources of one region. Raises BadAudio, BadRequest."""
+    if options.device != "auto":
+        raise BadRequest("The daemon has chosen its device when it was started.", "Start it with `zerostem daemon --device`.")
+    request, wishes = wanted.meant(options)
+    settings: dict[str, Any] = {
+        field.name: value
+        for field in fields(Request)
+        if field.name not in _APART and (value := getattr(request, field.name)) != field.default
+    }
+    settings |= {} if wishes.gain_db is None else {"gain_db": wishes.gain_db}
+    settings |= {} if wishes.rest else {"rest": False}
+    settings |= {} if wishes.stems else {"everything_but": True}
+    return RequestFile(
+        stems=tuple(Stem(prompt, strength) for prompt, strength in zip(request.prompts, request.strengths, strict=True)),
+        model=options.name,
+        settings=settings,
+        source=_sources(options.file, options.start, options.length),
+        deliver=options.out.absolute() if options.out else None,
+        name=options.file.stem,
+        host="cli",
+    )
+
+
+def _sources(file: Path, start_s: float | None, length_s: float | None) -> tuple[Source, ...]:
+    import soundfile
+
+    if not file.is_file():
+        raise BadAudio(f"{file} is not there, or no file.", "Check the name and the folder.")
+    try:
+        about = soundfile.info(file)
+    except (soundfile.LibsndfileError, TypeError) as error:
+        raise BadAudio(f"{file.name} is not audio that can be read.", "Convert it to WAV, FLAC, AIFF, OGG or MP3.") from error
+    start = round((start_s or 0) * about.samplerate)
+    if not 0 <= start < about.frames:
+        raise BadRequest(f"A region cannot start at {start_s} s of {file.name}.", "Start before its end.")
+    length = about.frames - start
+    if length_s is not None:
+        length = max(1, min(length, round(length_s * about.samplerate)))
+    path = file.resolve()
+    return tuple(Source(path, channel, Samples(start), Samples(length)) for channel in range(about.channels))

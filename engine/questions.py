@@ -1,0 +1,159 @@
+"""What may be asked of the engine: how jobs stand, which models and devices there are, how long something would take."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from queue import Empty, Queue
+from typing import TYPE_CHECKING, Any
+
+from engine import weights
+from engine.jobs import Jobs
+from engine.request import Request
+from engine.turns import IN_ORDER, NOW
+from engine.work import Work
+from host_bridge.errors import BadModel, BadRequest, BridgeError, ZeroStemError
+from host_bridge.messages import (
+    DeviceRow,
+    Devices,
+    Fetch,
+    JobRow,
+    List,
+    Message,
+    ModelRow,
+    Models,
+    Plan,
+    PlanRow,
+    Progress,
+    Status,
+    one_line,
+)
+
+if TYPE_CHECKING:
+    from engine.separation import Separator
+    from engine.warm import Pace
+
+MOST_STEMS = 64
+"""As many as a request may name."""
+LONGEST_S = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the answers come from."""
+
+    jobs: Jobs
+    work: Work
+
+
+def _status(room: Room, message: Status) -> Iterator[Message]:
+    yield JobRow.of(message.id, 0, room.jobs.standing(message.id))
+
+
+def _list(room: Room, message: List) -> Iterator[Message]:
+    for index, job in enumerate(room.jobs.spool.ids()):
+        yield JobRow.of(message.id, index, room.jobs.standing(job))
+
+
+def _models(_room: Room, message: Models) -> Iterator[Message]:
+    for index, model in enumerate(weights.CATALOGUE.values()):
+        folder = weights.folder_of(model.hub)
+        try:
+            here = folder is not None and bool(weights.at(folder))
+        except BadModel:
+            here = False
+        yield ModelRow(message.id, index, model.name, model.licence, int(here), model.size, model.good_for)
+
+
+def _fetch(_room: Room, message: Fetch) -> Iterator[Message]:
+    """Whole files at a time, into the hub's own cache; what is there already is not fetched again."""
+    known = weights.CATALOGUE.get(message.model)
+    if known is None:
+        raise BadRequest(f"There is no model called {message.model}.", f"Choose one of {', '.join(weights.CATALOGUE)}.")
+    if known.hub is not None:
+        from huggingface_hub import snapshot_download
+
+        yield Progress(message.id, 0, "fetching", -1)
+        try:
+            folder = Path(snapshot_download(known.hub))
+        except Exception as error:  # no network, no space, a gate: the hub's classes are many, and the answer is the same
+            what = f"The model {known.name} could not be fetched ({one_line(str(error), 300)})."
+            raise BadModel(what, f"Try `{known.fetch}`, which says more.") from error
+        weights.at(folder)
+
+
+def _devices(_room: Room, message: Devices) -> Iterator[Message]:
+    import torch
+
+    from engine import device
+
+    here = [torch.device("cpu")]
+    if device.cuda_missing() is None:
+        here = [torch.device("cuda", index) for index in range(torch.cuda.device_count())] + here
+    if device.mps_missing() is None:
+        here = [torch.device("mps"), *here]
+    for index, each in enumerate(here):
+        yield DeviceRow(message.id, index, str(each), one_line(device.describe(each)), device.free_memory(each))
+
+
+def _plan(room: Room, message: Plan) -> Iterator[Message]:
+    """For the device that the daemon works on. A model that is not loaded is loaded first, in its turn."""
+    model = message.model or None
+    while not (held := room.work.warm.pace(model)):
+        _measured(room, model)
+    yield _planned(message, *held)
+
+
+def _measured(room: Room, model: str | None) -> None:
+    """Have the device's thread measure a model: between two passes where it is at work, else behind what waits."""
+    answer: Queue[ZeroStemError | None] = Queue()
+
+    def measure() -> None:
+        try:
+            room.work.warm.measure(model)
+        except ZeroStemError as error:
+            answer.put(error)
+        else:
+            answer.put(None)
+
+    room.work.turns.put(measure, NOW if room.work.warm.holds(model) else IN_ORDER)
+    while not room.work.turns.closed:
+        try:
+            error = answer.get(timeout=1.0)
+        except Empty:  # a job is at work, or the model is large
+            continue
+        if error:
+            raise error
+        return
+    raise BridgeError("The daemon is ending.", "Ask the next one.")
+
+
+def _planned(message: Plan, separator: "Separator", pace: "Pace") -> Message:
+    """The listener's own arithmetic: windows in groups that fit, each as many passes as the method says."""
+    from engine.listening import GROUP_BYTES, LATENTS_PER_LEVEL, method_for
+    from engine.methods.base import ladder
+    from engine.windows import OVERLAP
+
+    if not 1 <= message.stems <= MOST_STEMS:
+        raise BadRequest(f"A plan for {message.stems} stems makes no sense.", f"Ask for 1 to {MOST_STEMS}.")
+    backbone = separator.backbone
+    request = Request.of([f"sound {number}" for number in range(message.stems)])
+    frames = ceil(message.seconds * backbone.rate / backbone.grid.hop)
+    size = backbone.window // backbone.grid.hop
+    windows = 1 + ceil(max(frames - size, 0) / (size - size // OVERLAP))  # as many as `Layout` starts, but not one by one
+    trail = (len(ladder(request, backbone)) + 1) * pace.latent_bytes * LATENTS_PER_LEVEL
+    together = min(windows, max(1, GROUP_BYTES // trail))
+    expected_s = windows * method_for(request, backbone).passes(request, backbone) * pace.pass_s
+    return PlanRow(message.id, 0, str(backbone.device), together, together * trail, min(ceil(expected_s), LONGEST_S))
+
+
+Question = Callable[[Room, Any], Iterator[Message]]
+QUESTIONS: dict[type[Message], Question] = {
+    Status: _status,
+    List: _list,
+    Models: _models,
+    Fetch: _fetch,
+    Devices: _devices,
+    Plan: _plan,
+}
+"""Whatever a message asks for, row by row; who asked hears `done` and how many they were."""
