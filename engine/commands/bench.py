@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -59,7 +60,6 @@ def main(argv: list[str]) -> int:
     """Measure, print, and write the same text into a file. What cannot be measured here says why."""
     options = parser().parse_args(argv)
     from engine import weights
-    from engine.bench import speed
     from engine.cache import Shelf
     from engine.separation import Separator
 
@@ -67,11 +67,7 @@ def main(argv: list[str]) -> int:
     with TemporaryDirectory() as folder:  # a shelf of its own: nothing is remembered, and the user's cache stays as it is
         separator = Separator(Separator.load(model, options.device).backbone, Shelf(Path(folder)))
         sections = measured(separator, QUICK if options.quick else FULL)
-        for page in (
-            _machine(separator, quick=options.quick),
-            *sections,
-            f"## Loading\n\n{speed.loading(model, options.device)}",
-        ):
+        for page in chain([_machine(separator, quick=options.quick)], sections, _loading(model, options.device)):
             print(f"{page}\n", flush=True)
             pages.append(page)
     try:
@@ -80,6 +76,13 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         raise CannotWrite(f"{options.out} cannot be written: {error.strerror}.", "Choose another file with -o.") from error
     return 0
+
+
+def _loading(model: str, device: str) -> Iterator[str]:
+    """The last section: what the first job of a process waits for."""
+    from engine.bench import speed
+
+    yield f"## Loading\n\n{speed.loading(model, device)}"
 
 
 def measured(separator: "Separator", size: Size) -> Iterator[str]:
