@@ -5,6 +5,7 @@ things happened, and cancels, retries and keeps strengths. The device's (`work`)
 """
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -13,10 +14,11 @@ from threading import Lock, RLock
 from engine.asked import asked_of
 from host_bridge.errors import BadMessage, BadSpool, BridgeError, Code, IllegalStep, ZeroStemError
 from host_bridge.exchange import Event, Exchange
+from host_bridge.files import refusal
 from host_bridge.forms import StateFile
 from host_bridge.messages import Accepted, Cancel, Cancelled, Done, Fail, Message, Retry, Strength, Submit
 from host_bridge.spool import Spool
-from host_bridge.vocabulary import Job, State
+from host_bridge.vocabulary import Job, State, is_id
 
 log = logging.getLogger(__name__)
 
@@ -101,15 +103,20 @@ class Jobs:
     def look(self) -> None:
         """Take up folders that came without a bell, cancel where a file `cancel` lies, and forget what is gone."""
         known = self.exchange.states()  # before the folders: what comes between the two is not gone
-        found = self.spool.ids()
-        for job in found:
-            if job not in known:
-                self.tell(self.submit(job))
-            elif known[job] in _OPEN and self.spool.wants_cancel(job):
+        try:
+            found = {name for name in os.listdir(self.spool.root) if is_id(name)}  # noqa: PTH208 - names are enough, and quick
+        except OSError as error:
+            raise refusal(self.spool.root, error, "read") from error
+        if found - known.keys():
+            for job in self.spool.ids():
+                if job not in known:
+                    self.tell(self.submit(job))
+        for job, state in known.items():
+            if job not in found:
+                self.exchange.drop(job)
+                log.info("job gone", extra={"job": job})
+            elif state in _OPEN and os.path.lexists(f"{self.spool.root}/{job}/cancel"):
                 self.cancel(job)
-        for job in known.keys() - {*found}:
-            self.exchange.drop(job)
-            log.info("job gone", extra={"job": job})
 
     def close(self) -> None:
         """Write down what has happened so far; what runs goes on with the next daemon."""

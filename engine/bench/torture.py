@@ -59,10 +59,10 @@ def kills(victim: Victim, region: Path, count: int, seed: int) -> Found:
     """`kill -9` at random moments over a stream of jobs: none lost, none half-written, none different."""
     chance = random.Random(seed)  # noqa: S311
     with victim.client() as client:
-        undisturbed = {(number, None): _done(client, client.submit(ask, region)) for number, ask in enumerate(ASKS)}
+        undisturbed: dict[tuple[int, int | None], dict[str, Any]] = {}
         for number, ask in enumerate(ASKS):
-            job = client.submit(_weaker(ask), region)
-            undisturbed[number, OTHER] = _done(client, job)
+            undisturbed[number, None] = _done(client, client.submit(ask, region))
+            undisturbed[number, OTHER] = _done(client, client.submit(_weaker(ask), region))
     jobs: dict[str, tuple[int, int | None]] = {}
     changed: set[str] = set()
     for turn in range(count):
