@@ -55,6 +55,7 @@ LIFE: dict[State | None, dict[Event, State]] = {
         "cancel": "cancelled",
         "restart": "queued",
         "strength": "queued",
+        "retry": "queued",  # once more, because the answer was lost
     },
     "running": {
         "submit": "running",
@@ -63,6 +64,7 @@ LIFE: dict[State | None, dict[Event, State]] = {
         "cancel": "cancelled",
         "restart": "queued",  # the daemon died under it
         "strength": "running",  # rendered when the job is done
+        "retry": "running",
     },
     "done": {"submit": "done", "restart": "done", "strength": "done", "deliver": "done"},
     "failed": {"submit": "failed", "restart": "failed", "retry": "queued"},

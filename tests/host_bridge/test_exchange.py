@@ -142,7 +142,7 @@ def test_an_answer_is_never_answered(exchange: Exchange) -> None:
     ("message", "state"),
     [
         (Cancel(TOKEN, JOB), "done"),
-        (Retry(TOKEN, JOB), "running"),
+        (Retry(TOKEN, JOB), "done"),
         (Deliver(TOKEN, JOB), "queued"),
         (Strength(TOKEN, JOB, "d", 1), "failed"),
     ],
@@ -226,3 +226,9 @@ def test_a_peer_that_hangs_up_and_a_job_that_is_gone_are_forgotten(exchange: Exc
     exchange.drop(JOB)
     assert exchange.audience(Done(JOB, "job/submit", 1)) == []
     assert exchange.states() == {}
+
+
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_a_retry_that_is_sent_again_because_its_answer_was_lost_changes_nothing(exchange: Exchange, state: State) -> None:
+    exchange.know([(JOB, state)])
+    assert exchange.step(JOB, "retry") == state
