@@ -216,13 +216,13 @@ class Spool:
         """Keep nothing of a job's work. cancel: take back the file `cancel` too, before another try. Raises BadSpool."""
         folder = self.folder(id)
         try:
-            for entry in os.scandir(folder):
-                if entry.name in KEPT - ({"cancel"} if cancel else set()):
-                    continue
+            with os.scandir(folder) as entries:
+                found = [entry for entry in entries if entry.name not in KEPT - ({"cancel"} if cancel else set())]
+            for entry in found:
                 if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry)
+                    shutil.rmtree(entry, onerror=_unless_gone)
                 else:
-                    Path(entry).unlink()
+                    Path(entry).unlink(missing_ok=True)  # the other thread's temporary file may just have got its name
             if not (folder / "request.json").exists() or self.request(id).source:
                 (folder / "region.wav").unlink(missing_ok=True)  # cut from the source, and will be again
             sync_folder(folder)
@@ -261,3 +261,9 @@ def _with_preset(request: RequestFile) -> RequestFile:
 def _settings(preset: Preset) -> dict[str, Any]:
     told = {key: getattr(preset, key) for key in ("unlike", "method", "steps", "complete", "gain_db", "everything_but")}
     return {key: value for key, value in told.items() if value not in (None, "", False)}
+
+
+def _unless_gone(_act: object, _path: str, why: tuple[type[BaseException], BaseException, object]) -> None:
+    """For `shutil.rmtree`: what somebody else has taken away meanwhile is no trouble."""
+    if not isinstance(why[1], FileNotFoundError):
+        raise why[1]

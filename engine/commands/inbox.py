@@ -55,8 +55,8 @@ def main(argv: list[str]) -> int:
     inbox = Inbox(options.folder.absolute(), meaning)
     devices = workers_on(options.device, options.jobs)
     inbox.prepare()
-    print(f"watching {inbox.inbox}; stems come out in {inbox.outbox}; Ctrl-C stops", flush=True)
     signal.signal(signal.SIGTERM, _stop)
+    print(f"watching {inbox.inbox}; stems come out in {inbox.outbox}; Ctrl-C stops", flush=True)
     worst, worked = 0, time.monotonic()
     with Crew(options.name or weights.DEFAULT, devices) as crew:
         while True:

@@ -443,7 +443,7 @@ def test_ctrl_c_stops_within_a_second_and_leaves_what_was_finished_and_nothing_e
     command = [sys.executable, "-m", "host_bridge", "separate", *words]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, start_new_session=True, **pipes) as running:
-        while not ((out / "1.json").exists() and any(out.glob(".zerostem-*/masks.npy"))):  # in the middle of the second
+        while not ((out / "1.json").exists() and any(out.glob(".zerostem-*/masks"))):  # in the middle of the second
             assert running.poll() is None
             time.sleep(0.05)
         children = psutil.Process(running.pid).children()
