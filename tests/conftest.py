@@ -1,8 +1,13 @@
 """What every test gets: a home of its own, so that nothing of the user's is read or written."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ["OMP_NUM_THREADS"] = "1"
+"""Before torch is imported, for us and for every process that a test starts: threads of several processes that wait for each
+other's turn on few cores take ten times as long."""
 
 
 @pytest.fixture(autouse=True)
