@@ -72,21 +72,14 @@ def done_before(separator: "Separator", task: Task, progress: Progress) -> dict[
 
 
 def _same_settings(told: dict[str, Any], separator: "Separator", task: Task) -> bool:
-    from engine.listening import method_for
+    from engine.sidecar import settings
 
     request, wish, backbone = task.request, task.wish, separator.backbone
     rate, samples = told["input"]["rate"], told["input"]["samples"]
     start = round(Fraction(wish.start_s or 0) * rate)
     end = samples if wish.length_s is None else min(samples, start + max(1, round(Fraction(wish.length_s) * rate)))
     asked = {
-        "method": method_for(request, backbone).name,
-        "mode": request.mode,
-        "steps": backbone.default_steps if request.steps is None else request.steps,
-        "depth": request.depth,
-        "seed": request.seed,
-        "not": request.unlike,
-        "complete": request.complete,
-        "gain_db": wish.gain_db,
+        **settings(request, backbone, wish.gain_db),
         "region": {"start": start, "length": end - start},
     }
     stems = [(stem["prompt"], stem["strength"]) for stem in told["stems"]]

@@ -32,6 +32,20 @@ class Kept:
         return [*self.stems, *self.highlights, *self.generative, *([self.rest] if self.rest else [])]
 
 
+def settings(request: Request, backbone: Backbone, gain_db: float | None) -> dict[str, Any]:
+    """What decides, beside the input, the model, the region and the prompts, which stems come out."""
+    return {
+        "method": method_for(request, backbone).name,
+        "mode": request.mode,
+        "steps": backbone.default_steps if request.steps is None else request.steps,
+        "depth": request.depth,
+        "seed": request.seed,
+        "not": request.unlike,
+        "complete": request.complete,
+        "gain_db": gain_db,
+    }
+
+
 def record(
     source: Source,
     backbone: Backbone,
@@ -73,14 +87,7 @@ def record(
         },
         "model": {"name": backbone.name, "licence": backbone.licence},
         "device": str(backbone.device),
-        "method": method_for(request, backbone).name,
-        "mode": request.mode,
-        "steps": backbone.default_steps if request.steps is None else request.steps,
-        "depth": request.depth,
-        "seed": request.seed,
-        "not": request.unlike,
-        "complete": request.complete,
-        "gain_db": gain_db,
+        **settings(request, backbone, gain_db),
         "region": {"start": source.start, "length": source.length},
         "time_reference": origin(source),
         "stems": stems,
