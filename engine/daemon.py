@@ -14,14 +14,14 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
-from engine import logbook
-from engine.bells import Bells
-from engine.desk import Desk
-from engine.jobs import Jobs
-from engine.turns import Turns
-from engine.warm import Warm
+from engine.serving import logbook
+from engine.serving.bells import Bells
+from engine.serving.desk import Desk
+from engine.serving.jobs import Jobs
+from engine.serving.turns import Turns
+from engine.serving.warm import Warm
+from engine.serving.work import IDLE_S, Work
 from engine.weights import DEFAULT
-from engine.work import IDLE_S, Work
 from host_bridge.discovery import announce, only_one, withdraw
 from host_bridge.endpoint import Endpoint
 from host_bridge.errors import BadSpool

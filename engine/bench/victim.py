@@ -36,7 +36,7 @@ class Victim:
         os.environ["ZEROSTEM_HOME"] = str(home)
         self.home, self.spool, self._device = home, Spool(home / "spool"), device
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["engine.daemon", "engine.separation", "engine.region"])
+        self._context.set_forkserver_preload(["engine.daemon", "engine.separation", "engine.serving.region"])
         self.process: BaseProcess | None = None
         self.engine: EngineFile | None = None
 

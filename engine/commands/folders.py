@@ -11,11 +11,12 @@ from pathlib import Path
 
 import soundfile
 
-from engine import delivery, report, weights
-from engine.batch import Outcome, Task
+from engine import delivery, weights
+from engine.batch import report
+from engine.batch.crew import Crew, Watch
+from engine.batch.gather import gather
+from engine.batch.task import Outcome, Task
 from engine.commands.wanted import Wishes
-from engine.crew import Crew, Watch
-from engine.gather import gather
 from engine.request import Request
 from host_bridge.errors import BadAudio, BadRequest
 

@@ -48,9 +48,9 @@ def main(argv: list[str]) -> int:
         return request, wishes.to(out, name)
 
     from engine import weights
+    from engine.batch.crew import Crew
+    from engine.batch.inbox import POLL_S, Inbox
     from engine.commands.folders import workers_on
-    from engine.crew import Crew
-    from engine.inbox import POLL_S, Inbox
 
     inbox = Inbox(options.folder.absolute(), meaning)
     devices = workers_on(options.device, options.jobs)

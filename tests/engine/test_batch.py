@@ -20,11 +20,12 @@ import psutil
 import pytest
 import soundfile
 
-from engine import crew, report, separate
-from engine.batch import Outcome, Task, attend
+from engine import separate
+from engine.batch import crew, report
+from engine.batch.crew import Crew, Watch
+from engine.batch.gather import gather
+from engine.batch.task import Outcome, Task, attend
 from engine.commands import folders
-from engine.crew import Crew, Watch
-from engine.gather import gather
 from engine.request import Request
 from engine.separation import Wish, _loaded
 from host_bridge.cli import main
@@ -330,7 +331,7 @@ STAND_IN = """
 import os, signal, time
 from dataclasses import dataclass
 from pathlib import Path
-from engine.batch import Outcome
+from engine.batch.task import Outcome
 from engine.delivery import MARK
 from host_bridge.errors import BadRequest
 

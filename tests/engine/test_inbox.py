@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine.batch import Outcome, Task, attend
-from engine.crew import Watch
-from engine.inbox import SETTLED_S, Arrived, Inbox
-from engine.notes import KEYS, plain_name, said_of
+from engine.batch.crew import Watch
+from engine.batch.inbox import SETTLED_S, Arrived, Inbox
+from engine.batch.notes import KEYS, plain_name, said_of
+from engine.batch.task import Outcome, Task, attend
 from engine.request import Request
 from engine.separation import Wish, _loaded
 from host_bridge.cli import main
@@ -244,8 +244,8 @@ def test_what_was_done_but_not_yet_moved_when_all_ended_is_not_done_twice(box: I
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The command without waiting and without processes; it takes over SIGTERM, which is given back."""
-    monkeypatch.setattr("engine.inbox.SETTLED_S", 0.0)
-    monkeypatch.setattr("engine.crew.Crew", Here)
+    monkeypatch.setattr("engine.batch.inbox.SETTLED_S", 0.0)
+    monkeypatch.setattr("engine.batch.crew.Crew", Here)
     before = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, before)

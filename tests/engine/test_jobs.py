@@ -20,13 +20,13 @@ from torch import Tensor
 from engine import measure
 from engine.backbones.base import Conditioning
 from engine.backbones.gaussian import Gaussian
-from engine.bells import Bells
 from engine.cache import Shelf
-from engine.jobs import Jobs
 from engine.separation import Separator
-from engine.turns import NOW, Turns
-from engine.warm import Warm
-from engine.work import Work
+from engine.serving.bells import Bells
+from engine.serving.jobs import Jobs
+from engine.serving.turns import NOW, Turns
+from engine.serving.warm import Warm
+from engine.serving.work import Work
 from host_bridge.bwf import time_reference
 from host_bridge.errors import BadModel, BadRequest, Code
 from host_bridge.exchange import Exchange

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from threading import Lock, RLock
 
-from engine.asked import asked_of
+from engine.serving.asked import asked_of
 from host_bridge.errors import BadMessage, BadSpool, BridgeError, Code, IllegalStep, ZeroStemError
 from host_bridge.exchange import Event, Exchange
 from host_bridge.files import refusal

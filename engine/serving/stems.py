@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.request import Request
-from engine.warm import lacks_memory
+from engine.serving.warm import lacks_memory
 from host_bridge.errors import BadModel
 from host_bridge.files import settle, sync_folder
 from host_bridge.vocabulary import Progress

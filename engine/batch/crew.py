@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 
 from engine import delivery
-from engine.batch import Outcome, Task, attend
+from engine.batch.task import Outcome, Task, attend
 from engine.request import Request
 from host_bridge.errors import Cancelled, ZeroStemError
 from host_bridge.settings import places

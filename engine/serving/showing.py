@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from engine.jobs import Jobs
+from engine.serving.jobs import Jobs
 from host_bridge.errors import Cancelled
 from host_bridge.forms import StateFile
 from host_bridge.messages import Progress, one_line

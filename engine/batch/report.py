@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import delivery
-from engine.batch import Outcome
+from engine.batch.task import Outcome
 
 SCHEMA = "zerostem-report/1"
 """Within a version keys and columns may come, but none goes away or changes its meaning."""

@@ -8,10 +8,10 @@ from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 
 from engine import weights
-from engine.jobs import Jobs
 from engine.request import Request
-from engine.turns import IN_ORDER, NOW
-from engine.work import Work
+from engine.serving.jobs import Jobs
+from engine.serving.turns import IN_ORDER, NOW
+from engine.serving.work import Work
 from host_bridge.errors import BadModel, BadRequest, BridgeError, ZeroStemError
 from host_bridge.messages import (
     DeviceRow,
@@ -31,7 +31,7 @@ from host_bridge.messages import (
 
 if TYPE_CHECKING:
     from engine.separation import Separator
-    from engine.warm import Pace
+    from engine.serving.warm import Pace
 
 MOST_STEMS = 64
 """As many as a request may name."""

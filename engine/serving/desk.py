@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock, Thread
 from typing import Any
 
-from engine.jobs import Jobs
-from engine.questions import QUESTIONS, Room
-from engine.work import Work
+from engine.serving.jobs import Jobs
+from engine.serving.questions import QUESTIONS, Room
+from engine.serving.work import Work
 from host_bridge.errors import BadMessage, Code, ZeroStemError
 from host_bridge.exchange import Peer
 from host_bridge.messages import (

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine import delivery
-from engine.batch import Outcome, Task
-from engine.gather import has_sound
+from engine.batch.gather import has_sound
+from engine.batch.notes import note_of, plain_name, said_of
+from engine.batch.task import Outcome, Task
 from engine.measure import sha256
-from engine.notes import note_of, plain_name, said_of
 from engine.request import Request
 from host_bridge.errors import ZeroStemError
 from presets import PresetError
@@ -21,7 +21,7 @@ from presets import PresetError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.crew import Watch
+    from engine.batch.crew import Watch
     from engine.separation import Wish
 
 SETTLED_S = 2.0

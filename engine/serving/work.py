@@ -5,13 +5,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from engine import stems
-from engine.asked import asked_of, wish_of
-from engine.bells import Bells
-from engine.jobs import Jobs
-from engine.showing import Remark, Showing
-from engine.turns import IN_ORDER, NOW, Turn, Turns
-from engine.warm import Warm
+from engine.serving import stems
+from engine.serving.asked import asked_of, wish_of
+from engine.serving.bells import Bells
+from engine.serving.jobs import Jobs
+from engine.serving.showing import Remark, Showing
+from engine.serving.turns import IN_ORDER, NOW, Turn, Turns
+from engine.serving.warm import Warm
 from host_bridge.errors import BridgeError, Cancelled, ZeroStemError
 from host_bridge.files import refusal
 from host_bridge.handover import deliver
@@ -119,7 +119,7 @@ class Work:
 
     def _separated(self, job: str) -> int:
         """The job's stems in its folder and its result beside them; how many there are."""
-        from engine.region import region_of  # torch costs seconds, and only this thread needs it
+        from engine.serving.region import region_of  # torch costs seconds, and only this thread needs it
 
         jobs, folder = self.jobs, self.jobs.spool.folder(job)
         jobs.spool.clear(job)  # what an attempt before this one has left
