@@ -46,13 +46,15 @@ CAPABILITIES = "submit cancel retry strength knob models fetch devices plan deli
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How a daemon is to be: port 0 is any; spool None is the user's usual one."""
+    """How a daemon is to be: port 0 is any; spool None is the user's usual one; left_free: cores that are left to others,
+    None: one while a DAW asks."""
 
     device: str = "auto"
     port: int = PORT
     spool: Path | None = None
     model: str = DEFAULT
     idle_s: float = IDLE_S
+    left_free: int | None = None
 
 
 def main(wanted: Wanted, say: Callable[[str], None] = lambda _text: None) -> int:
@@ -91,7 +93,7 @@ def opened(wanted: Wanted, stop: Callable[[], None]) -> Iterator[tuple[Jobs, Eng
             lambda job: work.await_whole(job),  # noqa: PLW0108
             lambda job: work.await_stem(job),  # noqa: PLW0108
         )
-        work = Work(jobs, turns, Warm(load, wanted.model), bells, wanted.idle_s)
+        work = Work(jobs, turns, Warm(load, wanted.model), bells, wanted.idle_s, wanted.left_free)
         desk = Desk(jobs, work, stop)
         endpoint = Endpoint(exchange, desk.handle, wanted.port)
         house.callback(endpoint.close)

@@ -35,9 +35,17 @@ class Lookout:
         self._thread.join()
 
     def _watch(self) -> None:
+        self._guarded()
+        try:
+            self._told_of_changes()
+        except Exception:  # no watches left for this user, a folder out of reach: the clock is enough
+            log.warning("the system reports no changes in the spool: looking every %g s", SWEEP_S, exc_info=True)
+        while not self._ending.wait(SWEEP_S):
+            self._guarded()
+
+    def _told_of_changes(self) -> None:
         from watchfiles import watch
 
-        self._guarded()
         for _changes in watch(
             self._root,
             watch_filter=lambda _change, path: self._is_news(Path(path)),

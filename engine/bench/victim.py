@@ -23,9 +23,10 @@ from host_bridge.spool import Spool
 PATIENCE_S = 60.0
 
 
-def _serve(device: str) -> None:
+def _serve(home: Path, device: str) -> None:
     from engine.daemon import Wanted, main
 
+    os.environ["ZEROSTEM_HOME"] = str(home)  # the process that this one is forked from may know another
     main(Wanted(device=device, port=0))
 
 
@@ -33,7 +34,6 @@ class Victim:
     """The daemon of a home. Its processes are forked from one that has loaded torch, so that a start takes no seconds."""
 
     def __init__(self, home: Path, device: str) -> None:
-        os.environ["ZEROSTEM_HOME"] = str(home)
         self.home, self.spool, self._device = home, Spool(home / "spool"), device
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["engine.daemon", "engine.separation", "engine.serving.region"])
@@ -43,7 +43,7 @@ class Victim:
     def start(self) -> None:
         """Start it, and wait until it has told where it is."""
         (self.home / "engine.json").unlink(missing_ok=True)
-        self.process = self._context.Process(target=_serve, args=(self._device,))
+        self.process = self._context.Process(target=_serve, args=(self.home, self._device))
         self.process.start()
         until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until and self.process.is_alive():

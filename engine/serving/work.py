@@ -2,10 +2,11 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.serving import stems
+from engine.serving import neighbour, stems
 from engine.serving.asked import asked_of, wish_of
 from engine.serving.bells import Bells
 from engine.serving.jobs import Jobs
@@ -15,21 +16,27 @@ from engine.serving.warm import Warm
 from host_bridge.errors import BridgeError, Cancelled, ZeroStemError
 from host_bridge.files import refusal
 from host_bridge.handover import deliver
-from host_bridge.messages import Deliver, Done, Fail, Strength, Submit
+from host_bridge.messages import Deliver, Done, Fail, Progress, Strength, Submit
+from host_bridge.spool import PROGRESS_S
 
 log = logging.getLogger(__name__)
 
 IDLE_S = 600.0
 """A model that nobody has needed for so long gives its memory back."""
+RENDERING = "rendering again"
+"""The stage of a job that is done and gets another strength."""
 CUTTING = 0.02
 """Share of a job's bar for cutting its region out of the sources."""
 
 
 class Work:
-    """The device's thread. Everything that reaches it has waited in `turns`."""
+    """The device's thread. Everything that reaches it has waited in `turns`. left_free: cores, see `neighbour.threads`."""
 
-    def __init__(self, jobs: Jobs, turns: Turns, warm: Warm, bells: Bells, idle_s: float = IDLE_S) -> None:
-        self.jobs, self.turns, self.warm, self.bells, self._idle_s = jobs, turns, warm, bells, idle_s
+    def __init__(
+        self, jobs: Jobs, turns: Turns, warm: Warm, bells: Bells, idle_s: float = IDLE_S, left_free: int | None = None
+    ) -> None:
+        self.jobs, self.turns, self.warm, self.bells = jobs, turns, warm, bells
+        self._idle_s, self._left_free = idle_s, left_free
         self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
         self._remark = Remark()
         self._busy = False
@@ -75,6 +82,7 @@ class Work:
 
     def _serve(self) -> None:
         logging.getLogger("engine").addHandler(self._remark)
+        neighbour.step_back()
         while not self.turns.closed:
             if turn := self.turns.take(None if self.warm.empty else self._idle_s):
                 self._pass(turn)
@@ -128,6 +136,7 @@ class Work:
         self._remark.said = ""
         show = Showing(jobs, job, self._remark, self.between)
         show(0.0, "loading")
+        neighbour.leave_cores(file.host, self._left_free)
         separator = self.warm.separator(file.model)
         show.device = str(separator.backbone.device)
         separator.check(request)
@@ -177,6 +186,7 @@ class Work:
                 self.turns.put(lambda: self.again(job), IN_ORDER)
                 return
             if wanted := spool.unsettled(job):
+                tell(Progress(job, 0, RENDERING, -1))
                 self._rendered(job)
                 log.info("rendered again", extra={"job": job, "stems": wanted})
             tell(Done(job, Strength.address, 1))
@@ -193,9 +203,15 @@ class Work:
         file, before = spool.request(job), spool.result(job) or {}
         request, wish = asked_of(file, spool.strengths(job)), wish_of(file, folder / stems.ASIDE)
 
-        def go_on(_done: float, _stage: str) -> None:
+        shown = time.monotonic()
+
+        def go_on(done: float, _stage: str) -> None:
+            nonlocal shown
             if self.turns.closed:
                 raise Cancelled
+            if time.monotonic() - shown >= PROGRESS_S:
+                shown = time.monotonic()
+                self.jobs.tell(Progress(job, min(round(1000 * done), 999), RENDERING, -1))
 
         separator = self.warm.separator(file.model)
         told = stems.made(separator, folder / "region.wav", request, wish, go_on)

@@ -26,7 +26,7 @@ from engine.serving.bells import Bells
 from engine.serving.jobs import Jobs
 from engine.serving.turns import NOW, Turns
 from engine.serving.warm import Warm
-from engine.serving.work import Work
+from engine.serving.work import RENDERING, Work
 from host_bridge.bwf import time_reference
 from host_bridge.errors import BadModel, BadRequest, Code
 from host_bridge.exchange import Exchange
@@ -252,6 +252,7 @@ def test_another_strength_renders_again_without_another_climb(house: House, regi
     house.jobs.strengthen(job, "0.5", 250)
     heard = house.hear(lambda said: said == Done(job, Strength.address, 1))
     assert Accepted(job, Strength.address) in heard
+    assert Progress(job, 0, RENDERING, -1) in heard
     after = house.spool.result(job)
     assert after is not None
     assert [stem["strength"] for stem in after["stems"]] == [0.25, 0.5]

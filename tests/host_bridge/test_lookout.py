@@ -91,3 +91,20 @@ def test_it_looks_now_and_then_where_nothing_is_reported_and_after_a_look_that_f
         assert looks.wait(3)
         assert looks.wait(3)
     assert "unreadable" in caplog.text
+
+
+def test_where_the_system_reports_nothing_the_clock_is_enough(
+    spool: Spool, region: Path, request_file: RequestFile, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_watches_left(*_: object, **__: object) -> None:
+        raise OSError(28, "inotify watch limit reached")
+
+    monkeypatch.setattr("watchfiles.watch", no_watches_left)
+    monkeypatch.setattr(lookout, "SWEEP_S", 0.05)
+    looks = Looks()
+    with looking(spool, looks):
+        before = looks.count
+        for _ in range(3):
+            assert looks.wait(5)
+        assert looks.count > before
+    assert "looking every 0.05 s" in caplog.text
