@@ -29,6 +29,7 @@ COMMANDS = {
     "ring": ("engine.commands.ring:main", "wake the daemon for a job that lies in its spool"),
     "status": ("engine.commands.status:main", "how the daemon and its jobs stand, whether or not it runs"),
     "rebuild": ("engine.commands.rebuild:main", "make a stem again from what its sidecar says"),
+    "tidy": ("engine.commands.tidy:main", "take jobs that ended long ago out of the spool"),
     "stop": ("engine.commands.stop:main", "end the daemon"),
     "doctor": ("engine.commands.doctor:main", "report on this machine and installation, to paste into a bug report"),
 }

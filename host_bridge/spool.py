@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,7 +85,11 @@ class Spool:
             return []
         except OSError as error:
             raise refusal(self.root, error, "read") from error
-        return sorted(names, key=lambda name: (self._asked_at(name), name))
+        return self.in_order(names)
+
+    def in_order(self, ids: Iterable[str]) -> list[str]:
+        """These jobs in the order in which they were asked for."""
+        return sorted(ids, key=lambda name: (self._asked_at(name), name))
 
     def _asked_at(self, id: str) -> int:
         try:

@@ -107,10 +107,9 @@ class Jobs:
             found = {name for name in os.listdir(self.spool.root) if is_id(name)}  # noqa: PTH208 - names are enough, and quick
         except OSError as error:
             raise refusal(self.spool.root, error, "read") from error
-        if found - known.keys():
-            for job in self.spool.ids():
-                if job not in known:
-                    self.tell(self.submit(job))
+        for job in self.spool.in_order(found - known.keys()):
+            if self.spool.has(job):  # and no file, no link
+                self.tell(self.submit(job))
         for job, state in known.items():
             if job not in found:
                 self.exchange.drop(job)

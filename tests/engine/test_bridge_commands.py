@@ -4,9 +4,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,11 +15,11 @@ import soundfile
 
 from host_bridge.cli import COMMANDS, main, room
 from host_bridge.client import Client, NoDaemon
-from host_bridge.forms import RequestFile
+from host_bridge.forms import RequestFile, StateFile
 from host_bridge.spool import Spool
-from host_bridge.vocabulary import Stem, new_id
+from host_bridge.vocabulary import Job, State, Stem, new_id
 
-OURS = ("daemon", "submit", "watch", "cancel", "ring", "status", "rebuild", "stop")
+OURS = ("daemon", "submit", "watch", "cancel", "ring", "status", "rebuild", "tidy", "stop")
 RATE = 16_000
 WRONG = RequestFile((Stem("drums"),), settings={"complete": True})
 """Refused before a model is loaded."""
@@ -190,3 +191,28 @@ def test_stop_ends_the_daemon(run: Run) -> None:
     assert run("stop") == (0, "The daemon ends.\n", "")
     with pytest.raises(NoDaemon):
         Client.find("test")
+
+
+def test_jobs_that_ended_long_ago_are_taken_away_and_no_others(run: Run, tmp_path: Path, song: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    spool.prepare()
+    states = {"ended-long-ago": "done", "ended-just-now": "failed", "still-waiting": "queued"}
+    for name, state in states.items():
+        spool.put(name, RequestFile((Stem("drums"),)), song)
+        spool.record(StateFile(Job(name, cast("State", state))), "submit")
+    spool.put("never-begun", RequestFile((Stem("drums"),)), song)
+    (spool.root / "what-is-this-folder").mkdir()
+    old = time.time() - 40 * 86_400
+    for name in ("ended-long-ago", "still-waiting"):
+        os.utime(spool.root / name / "state.json", (old, old))
+    all_of_them = {*states, "never-begun", "what-is-this-folder"}
+
+    code, out, _ = run("tidy", "--spool", spool.root, "--dry-run")
+    assert (code, out.split(",")[0]) == (0, "1 jobs would be taken away")
+    assert {*spool.ids()} == all_of_them
+    code, out, _ = run("tidy", "--spool", spool.root)
+    assert (code, out.split(",")[0]) == (0, "1 jobs taken away")
+    assert {*spool.ids()} == all_of_them - {"ended-long-ago"}
+    assert run("tidy", "--spool", spool.root, "--days", "0")[1].startswith("1 jobs taken away")
+    assert {*spool.ids()} == all_of_them - {"ended-long-ago", "ended-just-now"}
+    assert run("tidy", "--days", "-1")[0] == 2
