@@ -15,7 +15,11 @@ ENDED = {"done", "failed", "cancelled"}
 
 def main(argv: list[str]) -> int:
     """Run `zerostem tidy` with these arguments; 0, however much there was to take away."""
-    made = Parser("zerostem tidy", description="Take jobs that ended long ago out of the spool, with their stems there.")
+    made = Parser(
+        "zerostem tidy",
+        description="Take jobs that ended long ago out of the spool, with their stems there. A project that plays stems out "
+        "of the spool itself, as some DAWs do after a drag from the panel, should collect its files first.",
+    )
     made.add_argument("--days", type=float, default=30.0, metavar="N", help="that ended more than N days ago (default 30)")
     made.add_argument("--spool", type=Path, metavar="FOLDER", help="another folder of jobs (default: the user's own)")
     made.add_argument("--dry-run", action="store_true", help="say what would be taken away, and do nothing")
