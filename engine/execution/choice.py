@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -155,12 +156,10 @@ def keep(subject: Subject, table: Table) -> None:
 
 def tables() -> dict[str, Table]:
     """Everything that was measured on this machine, by model and device: for `zerostem doctor`."""
-    return {
-        key: {name: Measured(**row) for name, row in rows.items()} for key, rows in _all().items() if isinstance(rows, dict)
-    }
+    return {key: {name: Measured(**row) for name, row in rows.items()} for key, rows in _all().items()}
 
 
-def _all() -> dict[str, dict[str, dict[str, float]]]:
+def _all() -> dict[str, dict[str, Any]]:
     """Everything in the file, as far as it has the form that we write."""
     try:
         told = json.loads(read_plain(_file()) or b"{}")
