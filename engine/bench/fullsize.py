@@ -142,4 +142,3 @@ def _sound(folder: Path, factor: float) -> None:
 
 def _named(folder: Path, pipeline: str) -> None:
     (folder / "model_index.json").write_text(json.dumps({"_class_name": pipeline}), encoding="utf-8")
-
