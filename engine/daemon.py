@@ -103,6 +103,7 @@ def opened(wanted: Wanted, stop: Callable[[], None]) -> Iterator[tuple[Jobs, Eng
             _resume(each, work)
         house.callback(jobs.settle)
         house.callback(desk.close)
+        work.await_warmth()
         work.start()
         house.callback(work.close)
         house.callback(jobs.close)

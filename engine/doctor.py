@@ -23,7 +23,7 @@ Check = tuple[str, Callable[[], str]]
 PACKAGES = (
     "torch", "numpy", "scipy", "diffusers", "transformers", "accelerate", "safetensors", "huggingface_hub", "soundfile",
     "soxr", "python-osc", "watchfiles", "av", "scikit-learn", "matplotlib", "platformdirs", "psutil", "rich", "PyQt6",
-    "sounddevice", "pyfluidsynth",
+    "sounddevice", "pyfluidsynth", "onnxruntime", "onnx",
 )  # fmt: skip
 CPU_SKILLS = (
     "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8", "asimd", "bf16", "i8mm",
@@ -174,6 +174,24 @@ def _cached() -> list[str]:
     return [repository.repo_id for repository in repositories if repository.repo_type == "model"]
 
 
+def _executions() -> Iterator[Check]:
+    """What was measured on this machine, and which way is taken for it."""
+    import torch
+
+    from engine.execution import EXECUTIONS
+    from engine.execution.choice import ranked, tables
+
+    found = tables()
+    if not found:
+        yield "measured", lambda: "nothing yet: the first job measures"
+    for key, table in found.items():
+        rows = ", ".join(f"{name} {1000 * row.seconds:.1f} ms ({row.difference:.1e} off)" for name, row in table.items())
+        yield key, partial("{} the fastest of {}".format, next(iter(ranked(table)), "none"), rows)
+    for name, execution in EXECUTIONS.items():
+        if why := execution.missing(torch.device("cpu")):
+            yield f"{name} on the processor", partial("no: {}".format, why)
+
+
 def _daemon() -> Iterator[Check]:
     from host_bridge import discovery
     from host_bridge.client import Client, NoDaemon
@@ -294,6 +312,7 @@ TOPICS: dict[str, Callable[[], Iterator[Check]]] = {
     "versions": _versions,
     "machine": _machine,
     "devices": _devices,
+    "executions": _executions,
     "daemon": _daemon,
     "models": _models,
     "licences": _licences,

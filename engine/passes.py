@@ -34,7 +34,7 @@ class Passes:
             try:
                 pieces.append(self.backbone.noise(x[here], levels[here], rows))
             except (RuntimeError, MemoryError) as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 if self.batch == 1:
                     raise BadModel(
@@ -57,6 +57,6 @@ class Passes:
             self.progress(min((self.done + self.saved) / self.expected, 1.0), "separating")
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """CUDA and MPS have a class for it, numpy another; torch's allocator on the CPU says it in words only."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

@@ -16,11 +16,13 @@ from engine import delivery, device, video, weights
 from engine.backbones import load
 from engine.backbones.base import Backbone
 from engine.cache import Shelf
+from engine.execution.choice import AUTO
 from engine.inversion import INVERSIONS
 from engine.listening import listen
 from engine.measure import sha256
 from engine.methods import METHODS
 from engine.methods.base import ladder
+from engine.planner import settle
 from engine.rendering import Outputs, write_generative, write_stems
 from engine.request import Request
 from engine.sidecar import Kept, record
@@ -75,10 +77,15 @@ class Separator:
     shelf: Shelf
 
     @classmethod
-    def load(cls, model: str = weights.DEFAULT, on: str = "auto") -> "Separator":
-        """Find and load a model. Raises BadRequest or BadModel where either the model or the device is not to be had."""
+    def load(cls, model: str = weights.DEFAULT, on: str = "auto", execution: str = AUTO) -> "Separator":
+        """Find and load a model. execution: see `engine.execution`.
+
+        Raises BadRequest or BadModel where the model, the device or the execution is not to be had.
+        """
         found, where = weights.find(model), device.choose(on)
-        return cls(load(found.weights.backbone, where, found.folder), Shelf(places().cache / "inversions"))
+        backbone = load(found.weights.backbone, where, found.folder)
+        settle(backbone, execution)
+        return cls(backbone, Shelf(places().cache / "inversions"))
 
     def check(self, request: Request) -> None:
         """Raise BadRequest for what this model cannot follow, before any file is read."""

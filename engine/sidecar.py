@@ -95,4 +95,5 @@ def record(
         "null_dbfs": round(measure.null_dbfs(source, [*written.stems, written.rest]), 1),
         "lag_samples": max(known, key=abs) if known else None,
         "network_passes": heard.passes,
+        "plan": {"execution": getattr(getattr(backbone, "run", None), "name", None), "batch": backbone.batch},
     }

@@ -12,8 +12,8 @@ from torch.nn.functional import normalize
 
 from engine.backbones import mel
 from engine.backbones.base import Conditioning, epsilon_from_v
-from engine.backbones.precision import network_dtype
 from engine.backbones.schedules import TRAINING_STEPS, Discrete, scaled_linear
+from engine.execution.plain import network_dtype
 from engine.weights import Found, at
 from host_bridge.errors import BadModel, BadRequest
 from host_bridge.vocabulary import Samples

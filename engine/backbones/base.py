@@ -10,6 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from engine.execution.base import Subject
 from host_bridge.vocabulary import Hertz, Samples
 
 
@@ -130,6 +131,11 @@ class Backbone(Protocol):
     @property
     def batch(self) -> int:
         """Items per network call that suit the device: enough to keep it busy, few enough to be stopped within a second."""
+        ...
+
+    @property
+    def subject(self) -> Subject | None:
+        """Its network, for whatever runs it; None where there is nothing to choose. What runs it is `run`."""
         ...
 
     @property

@@ -51,6 +51,16 @@ class Work:
         self.turns.close()
         self._thread.join(patience_s)
 
+    def await_warmth(self) -> None:
+        """Let the usual model be loaded before anybody waits for it."""
+        self.turns.put(self._warm_up)
+
+    def _warm_up(self) -> None:
+        try:
+            self.warm.separator(None)
+        except ZeroStemError as error:  # the first job that needs it hears why
+            log.warning("model not loaded", extra={"why": str(error)})
+
     def await_whole(self, job: str) -> None:
         """Let a job wait for its turn."""
         self.turns.put(lambda: self.whole(job))

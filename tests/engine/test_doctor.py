@@ -120,3 +120,17 @@ def test_the_daemons_device_is_that_of_the_last_job_that_had_one() -> None:
 def test_a_daemon_that_was_killed_is_told(home: Path) -> None:
     (home / "engine.json").write_bytes(forms.write_engine(forms.EngineFile(2**22 - 7, 9, 9, "0.1", home / "spool", "secret")))
     assert doctor.report()["daemon"] == {"runs": "NO ANSWER: process 4194297 was the last, and did not end in peace"}
+
+
+def test_what_was_measured_of_ways_to_run_a_model_is_shown_with_the_choice(home: Path) -> None:
+    assert doctor.report()["executions"]["measured"].startswith("nothing yet")
+    told = {
+        "torch-fp32": {"seconds": 0.04, "difference": 0.0, "size": 0},
+        "onnx": {"seconds": 0.02, "difference": 1e-6, "size": 0},
+    }
+    (home / "cache").mkdir()
+    tables = {"schema": "zerostem-executions/1", "tables": {"pocket 0123 on cpu": told}}
+    (home / "cache" / "executions.json").write_text(json.dumps(tables))
+    found = doctor.report()["executions"]
+    assert found["pocket 0123 on cpu"] == "onnx the fastest of torch-fp32 40.0 ms (0.0e+00 off), onnx 20.0 ms (1.0e-06 off)"
+    assert "a hundred times as long" in found["torch-fp16 on the processor"]

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from engine.backbones import griffin_lim, mel
 from engine.backbones.base import Conditioning
-from engine.backbones.pocket.codec import PatchCodec
-from engine.backbones.pocket.network import FRAMES, SCHEDULE, unet
+from engine.backbones.pocket.codec import CHANNELS, PatchCodec
+from engine.backbones.pocket.network import FRAMES, MELS, SCHEDULE, unet
 from engine.backbones.pocket.vocabulary import sources
-from engine.backbones.precision import network_dtype
+from engine.execution.base import Run, Subject
+from engine.execution.plain import usual
 from host_bridge.errors import BadModel
 from host_bridge.vocabulary import Samples
 
@@ -45,16 +46,15 @@ class Pocket:
         self.device = device
         try:
             packed = (folder / "pocket.safetensors").read_bytes()
+            self.fingerprint = hashlib.sha256(packed).hexdigest()[:16]
             tensors = {name: tensor.float().to(device) for name, tensor in load(packed).items()}
             self.sources: list[str] = json.loads((folder / "pocket.json").read_text(encoding="utf-8"))["sources"]
             self.vectors = tensors.pop("vectors")
             self.codec = PatchCodec(tensors.pop("codec.mean"), tensors.pop("codec.std"))
-            self.network = unet().eval().to(device)
-            self.network.load_state_dict(tensors)
+            self._tensors = tensors
+            self.run: Run = usual(device).prepare(self.subject)
         except Exception as error:  # whatever is wrong with the file, the answer is the same
             raise BadModel(f"The embedded model in {folder} cannot be read ({error}).", "Install ZeroStem again.") from error
-        torch.nn.Module.to(self.network.requires_grad_(requires_grad=False), network_dtype(device))
-        self.fingerprint = hashlib.sha256(packed).hexdigest()[:16]
 
     def gain(self, audio: Tensor) -> Tensor:
         """Brings the RMS to `LEVEL_DB`; silence, 100 dB below full scale, stays as it is."""
@@ -93,11 +93,21 @@ class Pocket:
             rows.append(self.vectors[known].sum(0) / max(len(known), 1) ** 0.5)
         return Conditioning({"vector": torch.stack(rows)})
 
-    @torch.no_grad()
     def noise(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
         """Epsilon for (B, 32, T / 8, 16)."""
-        dtype = self.network.dtype
-        vectors = conditioning.tensors["vector"].to(dtype)
-        out = self.network(latent.to(dtype), levels.to(self.device), encoder_hidden_states=None, class_labels=vectors)
-        epsilon: Tensor = out.sample.float()
-        return epsilon
+        vectors = conditioning.tensors["vector"]
+        return self.run({"sample": latent, "timestep": levels.to(self.device), "class_labels": vectors})
+
+    @property
+    def subject(self) -> Subject:
+        """The U-Net, for whatever runs it."""
+        latent = torch.zeros(2, CHANNELS, FRAMES // 8, MELS // 4, device=self.device)
+        example = {"sample": latent, "timestep": latent.new_full((2,), 500.0), "class_labels": self.vectors[:2]}
+        fixed = {"encoder_hidden_states": None}
+        return Subject(self.name, self.fingerprint, self.device, self._network, example, fixed)
+
+    def _network(self) -> torch.nn.Module:
+        network = unet().to(self.device)
+        network.load_state_dict(self._tensors)
+        made: torch.nn.Module = network
+        return made

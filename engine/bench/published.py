@@ -1,0 +1,129 @@
+"""The published recipe, written plainly after ZeroSep's paper and its public code, to hold the engine against.
+
+Prompt by prompt: encode, climb one level at a time, come down with both branches at every level whatever omega is, decode,
+and give the result a voice. Where the public code is wrong (see `recipe`) this is right, or the results could not be compared.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.backbones.base import Backbone, Conditioning, clean_guess, noised
+from engine.execution.base import difference
+from engine.inversion.base import Ladder
+from engine.inversion.ddpm import mean_and_deviation
+from engine.methods import METHODS
+from engine.methods.base import Scene
+from engine.passes import Passes
+from engine.request import Request
+
+SEED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """Seconds that the recipe and the engine took, the network passes of each, and how far their results are apart."""
+
+    recipe_s: float
+    engine_s: float
+    recipe_passes: int
+    engine_passes: int
+    difference: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times the engine is as fast."""
+        return self.recipe_s / self.engine_s
+
+
+def recipe(backbone: Backbone, noise: Passes, sound: Tensor, prompts: Sequence[str], steps: int, mode: str) -> Tensor:
+    """One window (1, channels, N) -> features of each stem (K, 1, C, T, M), at omega = 1.
+
+    Two mistakes of the public code are not made: its DDPM forgets the last noise, so that nothing comes back as it was, and
+    its DDIM takes what a v-predicting network says for epsilon.
+    """
+    found = []
+    for prompt in prompts:
+        features = backbone.analyse(sound * backbone.gain(sound)[:, None, None])
+        latent, table = backbone.encode(features), backbone.embed([prompt, ""])
+        ladder = Ladder.build(backbone.schedule, steps)
+        top, noises = CLIMBS[mode](noise, ladder, latent, table)
+        x = top
+        for rung in reversed(range(len(ladder))):
+            both = noise(x.repeat(2, 1, 1, 1), ladder.levels[rung].expand(2), table)
+            told, blank = both.chunk(2)
+            epsilon = blank + 1.0 * (told - blank)
+            clean = clean_guess(x, ladder.alphas[rung].expand(1), epsilon)
+            if mode == "ddpm":
+                mean, deviation = mean_and_deviation(ladder, torch.tensor([rung]), clean, epsilon)
+                x = mean + deviation * noises[rung]
+            else:
+                x = noised(clean, ladder.below[rung].expand(1), epsilon)
+        features = backbone.decode(x)
+        backbone.render(features)
+        found.append(features)
+    return torch.stack(found)
+
+
+def _ddpm(noise: Passes, ladder: Ladder, latent: Tensor, table: Conditioning) -> tuple[Tensor, list[Tensor]]:
+    """Edit-friendly: every level drawn by itself, and asked about one after another."""
+    null = table.rows(torch.tensor([1]))
+    drawn = torch.randn(len(ladder), *latent.shape[1:], generator=torch.Generator().manual_seed(SEED)).to(latent)
+    levels = [noised(latent, ladder.alphas[[rung]], drawn[[rung]]) for rung in range(len(ladder))]
+    noises = []
+    for rung, x in enumerate(levels):
+        epsilon = noise(x, ladder.levels[[rung]], null)
+        clean = clean_guess(x, ladder.alphas[[rung]], epsilon)
+        mean, deviation = mean_and_deviation(ladder, torch.tensor([rung]), clean, epsilon)
+        noises.append(((levels[rung - 1] if rung else latent) - mean) / deviation)
+    return levels[-1], noises
+
+
+def _ddim(noise: Passes, ladder: Ladder, latent: Tensor, table: Conditioning) -> tuple[Tensor, list[Tensor]]:
+    """The public code asks both branches on the way up too, and keeps the null one's answer."""
+    x = latent
+    for level, alpha, below in zip(ladder.levels, ladder.alphas, ladder.below, strict=True):
+        _told, epsilon = noise(x.repeat(2, 1, 1, 1), level.expand(2), table).chunk(2)
+        x = noised(clean_guess(x, below.expand(1), epsilon), alpha.expand(1), epsilon)
+    return x, []
+
+
+CLIMBS: dict[str, Callable[[Passes, Ladder, Tensor, Conditioning], tuple[Tensor, list[Tensor]]]] = {
+    "ddpm": _ddpm,
+    "ddim": _ddim,
+}
+
+
+def engine(backbone: Backbone, noise: Passes, sound: Tensor, prompts: Sequence[str], steps: int, mode: str) -> Tensor:
+    """The same result by the engine's own rooms: one climb, one descent of all prompts, the branch that counts."""
+    request = Request.of(list(prompts), method="zerosep", mode=mode, steps=steps, seed=SEED)
+    features = backbone.analyse(sound * backbone.gain(sound)[:, None, None])
+    scene = Scene(
+        backbone,
+        noise,
+        lambda inversion, *rest: inversion.climb(noise, *rest),
+        backbone.embed([*prompts, "", ""]),
+        features,
+        [SEED],
+        request,
+    )
+    return METHODS["zerosep"].estimate(scene).features
+
+
+@torch.no_grad()
+def race(slow: Backbone, quick: Backbone, sound: Tensor, prompts: Sequence[str], steps: int, mode: str, times: int = 1) -> Race:
+    """Both, in turns, the best of each; `slow` runs the recipe in float32, `quick` the engine as it is set."""
+    runs: tuple[tuple[Callable[..., Tensor], Backbone], ...] = ((recipe, slow), (engine, quick))
+    best, answers, done = [float("inf")] * 2, [torch.zeros(())] * 2, [0, 0]
+    for _ in range(times):
+        for which, (run, backbone) in enumerate(runs):
+            noise = Passes(backbone)
+            began = time.perf_counter()
+            answers[which] = run(backbone, noise, sound, prompts, steps, mode).cpu()
+            best[which] = min(best[which], time.perf_counter() - began)
+            done[which] = noise.done
+    masks = [backbone.magnitude(answer.flatten(0, 1)) for answer, (_, backbone) in zip(answers, runs, strict=True)]
+    return Race(best[0], best[1], done[0], done[1], difference(masks[1], masks[0]))

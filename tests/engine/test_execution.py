@@ -1,0 +1,185 @@
+"""Every way to run a network gives the same answer, and the fastest that was measured is taken."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from engine.execution import EXECUTIONS, REFERENCE, choice
+from engine.execution.base import Subject, difference
+from engine.execution.choice import Measured, Steady, keep, known, prepared, ranked
+from engine.execution.onnx import Onnx
+from engine.execution.plain import Plain
+from host_bridge.errors import BadModel, BadRequest
+
+CPU = torch.device("cpu")
+
+
+class Tiny(nn.Module):
+    """A network of the usual signature: a sample, one level per item, a vector per item."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix, self.told = nn.Conv2d(2, 2, 3, padding=1), nn.Linear(8, 2)
+
+    def forward(self, sample: Tensor, timestep: Tensor, words: Tensor, scale: float = 1.0, return_dict: bool = True) -> Any:
+        assert not return_dict
+        bias = self.told(words) * (timestep / 1000).to(words.dtype)[:, None]
+        return (scale * self.mix(sample) + bias[:, :, None, None],)
+
+
+@pytest.fixture
+def subject() -> Subject:
+    torch.manual_seed(0)
+    weights = Tiny().state_dict()
+
+    def load() -> nn.Module:
+        network = Tiny()
+        network.load_state_dict(weights)
+        return network
+
+    example = {"sample": torch.randn(2, 2, 8, 4), "timestep": torch.tensor([10.0, 900.0]), "words": torch.randn(2, 8)}
+    return Subject("tiny", "f00d", CPU, load, example, {"scale": 0.5}, {"sample": (2,)})
+
+
+def larger(count: int = 5, frames: int = 16) -> dict[str, Tensor]:
+    return {"sample": torch.randn(count, 2, frames, 4), "timestep": torch.full((count,), 300.0), "words": torch.randn(count, 8)}
+
+
+HERE = [execution for execution in EXECUTIONS.values() if execution.missing(CPU) is None]
+
+
+@pytest.mark.parametrize("execution", HERE, ids=lambda each: each.name)
+def test_every_way_that_is_to_be_had_here_answers_as_float32_does(execution: Any, subject: Subject) -> None:
+    run, inputs = execution.prepare(subject), larger()
+    answer = run(inputs)
+    assert answer.dtype == torch.float32
+    exact = {"torch-fp32": 1e-7, "onnx": 1e-5}.get(execution.name, 0.03)
+    assert difference(answer, EXECUTIONS[REFERENCE].prepare(subject)(inputs)) <= exact
+
+
+@pytest.mark.parametrize("name", [name for name in EXECUTIONS if name not in {each.name for each in HERE}])
+def test_a_way_that_is_not_to_be_had_here_says_why(name: str, subject: Subject) -> None:
+    with pytest.raises(BadModel, match="is not to be had here"):
+        prepared(subject, name)
+
+
+def test_a_way_that_nobody_knows_is_refused_with_those_that_there_are(subject: Subject) -> None:
+    with pytest.raises(BadRequest, match="onnx"):
+        prepared(subject, "warp")
+
+
+def test_auto_measures_once_and_remembers(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = prepared(subject)
+    table = known(subject)
+    assert chosen.name == ranked(table)[0]
+    assert set(table) == {each.name for each in HERE if each.quick}
+    assert table[REFERENCE].difference == 0
+
+    def never(*_: object) -> None:
+        raise AssertionError("it was measured already")
+
+    monkeypatch.setattr(choice, "measured", never)
+    assert prepared(subject).name == chosen.name
+    assert choice.tables()
+
+
+def test_auto_takes_the_fastest_that_is_close_enough(subject: Subject) -> None:
+    table = {"torch-fp32": Measured(0.3, 0.0), "torch-bf16": Measured(0.1, 0.5), "compiled": Measured(0.01, 0.0)}
+    keep(subject, table | {"gone": Measured(0.001, 0.0)})
+    assert prepared(subject).name == "torch-fp32"  # the others are too rough, not for this device, of another version
+
+
+def test_a_table_is_of_one_model_and_one_device(subject: Subject) -> None:
+    keep(subject, {"torch-fp32": Measured(0.3, 0.0)})
+    assert known(replace(subject, fingerprint="beef")) == {}
+    assert known(subject) == {"torch-fp32": Measured(0.3, 0.0)}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "zerostem-executions/1"}', '{"schema": "other/1", "tables": {}}'])
+def test_a_table_that_makes_no_sense_is_measured_anew(subject: Subject, home: Path, text: str) -> None:
+    (home / "cache").mkdir(parents=True)
+    (home / "cache" / "executions.json").write_text(text)
+    assert prepared(subject).name
+    assert REFERENCE in known(subject)
+
+
+def test_a_way_that_breaks_at_work_gives_way_to_plain_torch_and_says_so(
+    subject: Subject, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_inputs: Mapping[str, Tensor]) -> Tensor:
+        raise RuntimeError("CUDA error: device lost\nlong story")
+
+    steady, inputs = Steady(Plain("torch-bf16", "bfloat16"), broken, subject), larger()
+    assert difference(steady(inputs), EXECUTIONS[REFERENCE].prepare(subject)(inputs)) == 0
+    assert steady.name == REFERENCE
+    assert "torch-bf16 broke (CUDA error: device lost): going on with torch-fp32" in caplog.text
+    with pytest.raises(BadModel, match="Try again"):
+        Steady(Plain(REFERENCE, "float32"), broken, subject)(inputs)
+
+
+def test_a_lack_of_memory_is_for_the_planner(subject: Subject) -> None:
+    def full(_inputs: Mapping[str, Tensor]) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        Steady(Plain("torch-bf16", "bfloat16"), full, subject)(larger())
+
+
+onnx = pytest.mark.skipif(EXECUTIONS["onnx"].missing(CPU) is not None, reason=f"{EXECUTIONS['onnx'].missing(CPU)}")
+
+
+@onnx
+def test_an_export_is_made_once_and_kept(subject: Subject, home: Path) -> None:
+    Onnx("onnx", int8=False).prepare(subject)
+    (kept,) = (home / "cache" / "exports").glob("*.onnx")
+    before = kept.stat().st_mtime_ns
+    Onnx("onnx", int8=False).prepare(subject)
+    assert kept.stat().st_mtime_ns == before
+    assert json.loads(kept.with_suffix(".json").read_text())["difference"] < 1e-5
+    Onnx("onnx", int8=False).prepare(replace(subject, fingerprint="beef"))
+    assert len([*(home / "cache" / "exports").glob("*.onnx")]) == 2
+
+
+@onnx
+def test_a_damaged_export_is_made_anew_and_said(subject: Subject, home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    execution = Onnx("onnx", int8=False)
+    execution.prepare(subject)
+    (kept,) = (home / "cache" / "exports").glob("*.onnx")
+    kept.write_bytes(kept.read_bytes()[:-100])
+    inputs = larger()
+    assert difference(execution.prepare(subject)(inputs), EXECUTIONS[REFERENCE].prepare(subject)(inputs)) < 1e-5
+    assert "is damaged: making it anew" in caplog.text
+
+
+@onnx
+def test_an_export_that_answers_otherwise_than_torch_is_refused(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.execution.onnx.CLOSE", -1.0)
+    with pytest.raises(BadModel, match="answers otherwise than torch"):
+        Onnx("onnx", int8=False).prepare(subject)
+
+
+@onnx
+def test_a_provider_that_only_pretends_is_found_out(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxruntime
+
+    class Pretender:
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def get_providers(self) -> list[str]:
+            return ["AzureExecutionProvider"]
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Pretender)
+    with pytest.raises(BadModel, match="lists CPUExecutionProvider but cannot use it"):
+        Onnx("onnx", int8=False).prepare(subject)
+
+
+@onnx
+def test_what_was_asked_for_by_name_counts_from_then_on(subject: Subject) -> None:
+    assert prepared(subject, "onnx").name == "onnx"
+    assert "onnx" in known(subject)
