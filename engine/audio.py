@@ -121,8 +121,20 @@ def heard(source: Source, rate: Hertz) -> Iterator[NDArray[np.float32]]:
     return resampled(mono, source.rate, rate)
 
 
-def resampled(pieces: Iterable[NDArray[np.float32]], source: Hertz, target: Hertz) -> Iterator[NDArray[np.float32]]:
-    """Mono pieces (n,) at another rate, without lag: sample k of the result is the moment k / target.
+def heard_by(source: Source, rate: Hertz, channels: int) -> Iterator[NDArray[np.float32]]:
+    """The region as a model of so many channels hears it, in pieces (n, channels): as it is where it has as many, else
+    folded, on each of them alike."""
+    if channels == source.channels > 1:
+        blocks = (block.astype(np.float32) for _, block in source.blocks(1 << 16))
+        return resampled(blocks, source.rate, rate, channels)
+    return (np.repeat(piece[:, None], channels, 1) for piece in heard(source, rate))
+
+
+def resampled(
+    pieces: Iterable[NDArray[np.float32]], source: Hertz, target: Hertz, channels: int | None = None
+) -> Iterator[NDArray[np.float32]]:
+    """Pieces (n,), or (n, channels) where a number is given, at another rate, without lag: sample k of the result is the
+    moment k / target.
 
     N samples become ceil(N target / source). soxr rounds to nearest and makes nothing of a very short sound, so silence
     follows the last piece, and what is too many is cut. At equal rates the samples stay as they are.
@@ -130,7 +142,7 @@ def resampled(pieces: Iterable[NDArray[np.float32]], source: Hertz, target: Hert
     if source == target:
         yield from pieces
         return
-    stream = soxr.ResampleStream(source, target, 1, dtype="float32", quality="VHQ")
+    stream = soxr.ResampleStream(source, target, channels or 1, dtype="float32", quality="VHQ")
     taken = given = 0
     for piece in pieces:
         taken += len(piece)
@@ -139,7 +151,8 @@ def resampled(pieces: Iterable[NDArray[np.float32]], source: Hertz, target: Hert
         if len(made):
             yield made
     missing = math.ceil(taken * target / source) - given
-    silence = np.zeros(math.ceil(source / target) + 1, np.float32)
+    length = math.ceil(source / target) + 1
+    silence = np.zeros(length if channels is None else (length, channels), np.float32)
     yield stream.resample_chunk(silence, last=True)[:missing]
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from engine.backbones.base import Backbone, Conditioning
 from engine.inversion.base import Inversion, Ladder, Trail
-from engine.methods.base import Estimate, Method, Scene
+from engine.methods.base import Estimate, Method, Scene, turned
 from engine.passes import Passes
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,8 @@ class Recall:
     def estimate(self, method: Method, scene: Scene) -> Estimate:
         """`Method.estimate` with a memory, for methods whose strength is in the mask: their answer is the same for all."""
         request = scene.request
-        settings = (request.prompts, request.unlike, request.complete, request.mode, len(scene.ladder()), request.depth)
+        asked = (request.prompts, request.unlike, request.complete, request.mode, len(scene.ladder()), request.depth)
+        settings = (*asked, turned(method, request))
         keys = [
             key(self.backbone, f"answer {method.name} {settings} {seed}", features)
             for features, seed in zip(scene.features, scene.seeds, strict=True)

@@ -67,12 +67,32 @@ class Fit:
 
         n is a whole number of hops.
         """
-        size = HOPS_PER_FRAME * self.hop
-        window = torch.hann_window(size, dtype=torch.float64)
+        return self.sound(self.spectrum(block), self.bins(masks))
+
+    def spectrum(self, block: NDArray[np.float64]) -> Tensor:
+        """(n + 2 context, channels) -> (channels, F, n / hop + 3), complex."""
         sound = torch.from_numpy(np.ascontiguousarray(block.T))
-        spectrum = torch.stft(sound, size, self.hop, size, window, center=False, return_complex=True)
-        frequencies = torch.fft.rfftfreq(size, 1 / self.rate, dtype=torch.float64)
-        bins = (masks.double() @ self.grid.spread(frequencies).T).transpose(2, 3)
-        stems = [overlap_add(torch.fft.irfft(spectrum * each, n=size, dim=1), window, self.hop) for each in bins]
-        inside = slice(self.context, len(block) - self.context)
-        return torch.stack(stems)[:, :, inside].transpose(1, 2).numpy()
+        return torch.stft(sound, self._size, self.hop, self._size, self._window, center=False, return_complex=True)
+
+    @property
+    def spread(self) -> Tensor:
+        """(F, M): the share of each of the model's bands in each bin, rows summing to 1."""
+        return self.grid.spread(torch.fft.rfftfreq(self._size, 1 / self.rate, dtype=torch.float64))
+
+    def bins(self, masks: Tensor) -> Tensor:
+        """Masks of bands (slots, C, frames, M) -> of bins (slots, C, F, frames), by interpolation."""
+        return (masks.double() @ self.spread.T).transpose(2, 3)
+
+    def sound(self, spectrum: Tensor, bins: Tensor) -> NDArray[np.float64]:
+        """A spectrum under masks of its bins (slots, C or 1, F, frames) -> (slots, n, channels)."""
+        frames = (torch.fft.irfft(spectrum * each, n=self._size, dim=1) for each in bins.double())
+        stems = torch.stack([overlap_add(each, self._window, self.hop) for each in frames])
+        return stems[:, :, self.context : stems.shape[2] - self.context].transpose(1, 2).numpy()
+
+    @property
+    def _size(self) -> int:
+        return HOPS_PER_FRAME * self.hop
+
+    @property
+    def _window(self) -> Tensor:
+        return torch.hann_window(self._size, dtype=torch.float64)

@@ -18,7 +18,7 @@ from engine.backbones.base import Backbone, Conditioning
 from engine.cache import Recall, Shelf
 from engine.fit import Fit
 from engine.methods import METHODS
-from engine.methods.base import Climb, Estimate, Method, Scene, ladder
+from engine.methods.base import Climb, Estimate, Method, Scene, copies, ladder, turned
 from engine.passes import Passes
 from engine.presence import Verdict, verdicts
 from engine.request import Request
@@ -87,21 +87,27 @@ class Listener:
         gain = model.gain(sound)[:, None, None]
         recall = Recall(self.shelf, model, self.passes) if self.shelf is not None else None
         climb: Climb = recall.climb if recall else lambda inversion, *rest: inversion.climb(self.passes, *rest)
-        scene = Scene(model, self.passes, climb, self.table, model.analyse(sound * gain), seeds, self.request)
+        features, tick = model.analyse(sound * gain), self.passes.report
+        scene = Scene(model, self.passes, climb, self.table, features, seeds, self.request, tick)
         keeps = recall if self.method.strength_in_mask else None
         told = keeps.estimate(self.method, scene) if keeps else self.method.estimate(scene)
         kept = model.magnitude(scene.features).clamp_min(1e-12)
         powers = self.request.strengths if self.method.strength_in_mask else [1.0] * len(told.features)
-        ratios = (model.magnitude(each).clamp_min(1e-12) / kept for each in told.features)
         level = (1 / gain)[..., None]
-        said = [model.scale(scene.features, ratio**power * level) for ratio, power in zip(ratios, powers, strict=True)]
-        return Estimate(told.masks, torch.stack(said), told.presence)
+
+        def said(stem: Tensor, power: float) -> Tensor:
+            if power == 1:  # as the model said it, phase and all where its features have any
+                return model.scale(stem, level)
+            return model.scale(scene.features, (model.magnitude(stem).clamp_min(1e-12) / kept) ** power * level)
+
+        features = torch.stack([said(stem, power) for stem, power in zip(told.features, powers, strict=True)])
+        return Estimate(told.masks, features, told.presence)
 
 
 def listen(backbone: Backbone, shelf: Shelf, source: audio.Source, request: Request, folder: Path, progress: Progress) -> Heard:
     """Separate a region as far as the model goes; tapes are made in `folder`. Raises Cancelled through `progress`."""
     grid, method = backbone.grid, method_for(request, backbone)
-    table = backbone.embed([*request.prompts, request.unlike, ""])
+    table = backbone.embed(request.words)
     layout = Layout(Fit(grid, backbone.rate, source.rate).frames(source.length), backbone.window // grid.hop)
     passes = Passes(backbone, progress, len(layout.starts) * method.passes(request, backbone))
     trail = _trail_bytes(backbone, request)
@@ -113,8 +119,7 @@ def listen(backbone: Backbone, shelf: Shelf, source: audio.Source, request: Requ
     features = tape(folder / "features") if request.generative else None
     scores: list[Tensor] = []
     first, size = 0, max(1, GROUP_BYTES // (LATENTS_PER_LEVEL * trail))
-    mono = (piece[:, None] for piece in audio.heard(source, backbone.rate))
-    windows = cut(mono, layout, grid.hop)
+    windows = cut(audio.heard_by(source, backbone.rate, backbone.channels), layout, grid.hop)
     while group := list(islice(windows, size)):
         estimate = listener.answer(np.stack(group), first)
         for index in range(len(group)):
@@ -130,10 +135,11 @@ def listen(backbone: Backbone, shelf: Shelf, source: audio.Source, request: Requ
 
 
 def _trail_bytes(backbone: Backbone, request: Request) -> int:
-    """Bytes of one window's inversion."""
+    """Bytes of one window's inversions."""
     silence = torch.zeros(1, backbone.channels, backbone.window, device=backbone.device)
     latent = backbone.encode(backbone.analyse(silence))
-    return (len(ladder(request, backbone)) + 1) * latent.numel() * latent.element_size()
+    held = copies(turned(method_for(request, backbone), request), request)
+    return held * (len(ladder(request, backbone)) + 1) * latent.numel() * latent.element_size()
 
 
 def _seed(seed: int, window: int) -> int:

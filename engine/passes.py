@@ -28,7 +28,7 @@ class Passes:
         pieces: list[Tensor] = []
         at = 0
         while at < len(x):
-            self._report()
+            self.report()
             here = slice(at, at + self.batch)
             rows = Conditioning({name: tensor[here] for name, tensor in conditioning.tensors.items()})
             try:
@@ -52,7 +52,8 @@ class Passes:
         """Count passes that a cached inversion made unnecessary as progress."""
         self.saved += passes
 
-    def _report(self) -> None:
+    def report(self) -> None:
+        """Say how far it is; raises Cancelled once the user said stop."""
         if self.expected:
             self.progress(min((self.done + self.saved) / self.expected, 1.0), "separating")
 

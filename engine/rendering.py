@@ -52,8 +52,8 @@ def write_stems(
     The rest is taken from the stems as they are written, in float64, so stems and rest add up to the region. A highlight is
     the region with its stem raised by `gain_db`. Nothing is normalised.
     """
-    fit = Fit(backbone.grid, backbone.rate, source.rate)
-    powers = exponents(method_for(request, backbone), request)
+    fit, method = Fit(backbone.grid, backbone.rate, source.rate), method_for(request, backbone)
+    powers = exponents(method, request)
     present = torch.tensor([verdict.found for verdict in heard.verdicts])
     raised = 10 ** (gain_db / 20) - 1
     with ExitStack() as stack:
@@ -69,8 +69,18 @@ def write_stems(
             count = len(around) - 2 * fit.context
             hops = -(-count // fit.hop)
             whole = np.pad(around, ((0, hops * fit.hop - count), (0, 0)))
-            masks = settle(fit.masks(heard.masks, position, hops + 3), powers, present)
-            parts = fit.apply(whole, masks)[:, :count].astype(np.float32)
+            spectrum, masks = fit.spectrum(whole), fit.masks(heard.masks, position, hops + 3)
+            if masks.shape[1] != source.channels:
+                masks = masks.mean(1, keepdim=True)  # a region of other channels than the model's: one mask for all
+            if method.refine is None:
+                bins = fit.bins(settle(masks, powers, present))
+            else:
+
+                def fitting(done: float, before: int = position, block: int = count) -> None:
+                    progress((before + done * block) / source.length, "fitting")
+
+                bins = settle(method.refine(request, spectrum.abs(), masks, fit.spread, fitting), powers, present)
+            parts = fit.sound(spectrum, bins)[:, :count].astype(np.float32)
             mix = around[fit.context : fit.context + count]
             rest.write(mix - parts.sum(0, dtype=np.float64))
             for writer, part in zip(stems, parts, strict=True):
@@ -86,23 +96,25 @@ def write_generative(
     for slot, (path, verdict) in enumerate(zip(outputs.generative, heard.verdicts, strict=True)):
         with Writer(path, source.rate, source.channels, origin(source), path.stem) as writer:
             left = int(source.length)
-            for piece in resampled(_voice(tape, slot, backbone), backbone.rate, source.rate):
+            voice = _voice(tape, slot, backbone)
+            for piece in resampled(voice, backbone.rate, source.rate, backbone.channels):
                 progress(1 - left / source.length, "rendering")
-                mono = piece[:left] * verdict.found
-                writer.write(np.repeat(mono[:, None], source.channels, 1))
-                left -= len(mono)
+                sound = piece[:left] * verdict.found
+                alike = backbone.channels == source.channels
+                writer.write(sound if alike else np.repeat(sound.mean(1, keepdims=True), source.channels, 1))
+                left -= len(sound)
             writer.write(np.zeros((left, source.channels), np.float32))
 
 
 def _voice(tape: Tape, slot: int, backbone: Backbone) -> Iterator[NDArray[np.float32]]:
-    """One stem rendered span by span with cross-fades, as mono pieces (n,) at the backbone's rate."""
+    """One stem rendered span by span with cross-fades, in pieces (n, channels) at the backbone's rate."""
     hop, layout = backbone.grid.hop, Layout(tape.layout.frames, SPAN)
-    held = np.zeros(SPAN * hop, np.float32)
+    held = np.zeros((SPAN * hop, backbone.channels), np.float32)
     starts = layout.starts
     for start, following, fade in zip(starts, [*starts[1:], starts[-1] + SPAN], layout.fades(), strict=True):
         features = torch.from_numpy(tape.read(start, start + SPAN - 1)[slot : slot + 1]).to(backbone.device)
-        sound = backbone.render(features)[0].mean(0).cpu().numpy()
-        held += sound * np.repeat(fade, hop)
+        sound = backbone.render(features)[0].T.cpu().numpy()
+        held += sound * np.repeat(fade, hop)[:, None]
         ready = (following - start) * hop
         yield held[:ready]
-        held = np.concatenate([held[ready:], np.zeros(ready, np.float32)])
+        held = np.concatenate([held[ready:], np.zeros((ready, backbone.channels), np.float32)])

@@ -9,6 +9,14 @@ from host_bridge.errors import BadRequest
 LONGEST_PROMPT = 500
 """Characters; text encoders stop listening long before."""
 
+DIALS: dict[str, tuple[float, float, str]] = {
+    "renew": (0, 1, "Choose a share from 0 (no fresh noise) to 1; 0.4 is usual."),
+    "rounds": (1, 10, "Choose a whole number from 1 to 10."),
+    "draws": (1, 64, "Choose a whole number from 1 to 64."),
+    "guidance": (0, 20, "Choose a weight from 0 to 20; 1 follows the prompt alone."),
+}
+"""Settings that only some methods have -> lowest, highest, and what to do about another value."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -16,7 +24,12 @@ class Request:
 
     strengths: omega per prompt, in [0, 1]; above 1 only with `beyond`.
     unlike: the inversion prompt, what the stems are not; "" is the null prompt.
+    unlike_others: each prompt's inversion prompt is the other prompts together, so each has an inversion of its own.
     depth: share of the noise levels climbed (start ratio), in [0, 1].
+    renew: share of fresh noise in the highs on the way down (Diff-DMX's eta), in [0, 1].
+    rounds: how often a stem is separated again from what the round before left of it.
+    draws: inversions, each with a noise of its own, whose answers are averaged.
+    guidance: omega of the references that a mask is fitted to.
     complete: the prompts name every sound in the region, so that no rest competes with them.
     Raises BadRequest for whatever cannot be meant.
     """
@@ -32,6 +45,11 @@ class Request:
     complete: bool = False
     beyond: bool = False
     generative: bool = False
+    unlike_others: bool = False
+    renew: float | None = None
+    rounds: int | None = None
+    draws: int | None = None
+    guidance: float | None = None
 
     def __post_init__(self) -> None:
         if not self.prompts:
@@ -58,6 +76,25 @@ class Request:
             raise BadRequest(f"A depth of {self.depth:g} is out of range.", "Choose one from 0 to 1; 1 climbs all the way.")
         if not 0 <= self.seed < 2**31:
             raise BadRequest(f"The seed {self.seed} is out of range.", "Choose a whole number from 0 to 2147483647.")
+        self._check_dials()
+
+    def _check_dials(self) -> None:
+        if self.unlike_others and (self.unlike or len(self.prompts) < 2):
+            raise BadRequest(
+                "The stems cannot be inverted under each other's prompts.",
+                "Give at least two prompts with --not-others, and no --not.",
+            )
+        for name, (low, high, todo) in DIALS.items():
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and low <= value <= high):
+                raise BadRequest(f"{name.capitalize()} of {value:g} are out of range.", todo)
+
+    @property
+    def words(self) -> list[str]:
+        """All that a model has to know: the prompts, the inversion prompt, the null prompt; with `unlike_others` then, for
+        each prompt, the others in one."""
+        others = [", ".join(self.prompts[:k] + self.prompts[k + 1 :]) for k in range(len(self.prompts))]
+        return [*self.prompts, self.unlike, "", *(others if self.unlike_others else [])]
 
     @classmethod
     def of(cls, prompts: Sequence[str], strength: float | Sequence[float] = 1.0, **settings: object) -> "Request":

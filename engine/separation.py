@@ -18,10 +18,10 @@ from engine.backbones.base import Backbone
 from engine.cache import Shelf
 from engine.execution.choice import AUTO
 from engine.inversion import INVERSIONS
-from engine.listening import listen
+from engine.listening import listen, method_for
 from engine.measure import sha256
 from engine.methods import METHODS
-from engine.methods.base import ladder
+from engine.methods.base import ladder, turned
 from engine.planner import settle
 from engine.rendering import Outputs, write_generative, write_stems
 from engine.request import Request
@@ -94,7 +94,12 @@ class Separator:
         if request.mode not in INVERSIONS:
             raise BadRequest(f'There is no mode called "{request.mode}".', f"Choose one of {', '.join(INVERSIONS)}.")
         ladder(request, self.backbone)
-        self.backbone.embed([*request.prompts, request.unlike])
+        if turned(method_for(request, self.backbone), request).renew and self.backbone.rising is None:
+            raise BadRequest(
+                f"The latents of {self.backbone.name} have no highs to renew the noise of.",
+                "Leave out --renew, or change the model.",
+            )
+        self.backbone.embed(request.words)
 
     @torch.no_grad()
     def separate(self, path: Path, request: Request, wish: Wish, progress: Progress = quietly) -> dict[str, Any]:
@@ -149,7 +154,7 @@ def separate(
     strength: omega, 0 (the mixture) to 1 (the stem alone), for all prompts or one each. model, device: as on the command
     line; a model stays loaded for the next call. out: a folder, by default `<name> stems` beside the file. start_s,
     length_s: the region, in seconds. gain_db: also write the highlight. settings: further fields of `Request` (unlike,
-    method, mode, steps, depth, seed, complete, beyond, generative). Returns the sidecar (see README, "Scripts").
+    method, mode, steps, depth, seed and so on). Returns the sidecar (see README, "Scripts").
     Raises a `ZeroStemError` that says what happened and what to do.
 
     >>> result = separate("song.wav", "drums")  # doctest: +SKIP

@@ -4,7 +4,7 @@ The form is versioned (`delivery.SCHEMA`): within a version keys may come, but n
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from engine import measure
 from engine.audio import Source
 from engine.backbones.base import Backbone
 from engine.listening import Heard, method_for
+from engine.methods.base import turned
 from engine.rendering import Outputs, origin
 from engine.request import Request
 
@@ -34,8 +35,10 @@ class Kept:
 
 def settings(request: Request, backbone: Backbone, gain_db: float | None) -> dict[str, Any]:
     """What decides, beside the input, the model, the region and the prompts, which stems come out."""
+    method = method_for(request, backbone)
+    dials = asdict(turned(method, request))
     return {
-        "method": method_for(request, backbone).name,
+        "method": method.name,
         "mode": request.mode,
         "steps": backbone.default_steps if request.steps is None else request.steps,
         "depth": request.depth,
@@ -43,6 +46,7 @@ def settings(request: Request, backbone: Backbone, gain_db: float | None) -> dic
         "not": request.unlike,
         "complete": request.complete,
         "gain_db": gain_db,
+        **{name: value if name in method.dials else None for name, value in dials.items()},
     }
 
 

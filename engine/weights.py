@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,45 +33,181 @@ class Weights:
 
     @property
     def fetch(self) -> str | None:
-        """The command that fetches it."""
-        return f"hf download {self.hub}" if self.hub else None
+        """The command that fetches it, or what of it is missing or damaged."""
+        return f"zerostem models fetch {self.name}" if self.hub else None
 
 
-def _audioldm(name: str, size: int, good_for: str) -> Weights:
-    licence = "CC BY-NC-SA 4.0 (non-commercial)"
-    return Weights(name, f"cvssp/{name}", "audioldm", size, licence, commercial=False, good_for=good_for)
+NON_COMMERCIAL = "CC BY-NC-SA 4.0 (non-commercial)"
+_ANY = "any sound in your own words"
+
+
+def _free_to_try(backbone: str, name: str, size: int, good_for: str, hub: str) -> Weights:
+    return Weights(name, hub, backbone, size, NON_COMMERCIAL, commercial=False, good_for=good_for)
 
 
 _MODELS = (
     Weights("pocket", None, "pocket", 22_842_694, "MIT", True, "15 instruments and speech, in seconds, on any machine"),
-    _audioldm("audioldm-s-full-v2", 1_700_000_000, "any sound in your own words; the quickest of its kind"),
-    _audioldm("audioldm-m-full", 2_600_000_000, "any sound in your own words; twice the work of the small one"),
-    _audioldm("audioldm-l-full", 3_900_000_000, "any sound in your own words; four times the work of the small one"),
+    *(
+        _free_to_try("audioldm", name, size, f"{_ANY}; {note}", f"cvssp/{hub or name}")
+        for name, size, note, hub in (
+            ("audioldm-s-full-v2", 1_700_000_000, "the quickest of its kind", None),
+            ("audioldm-s-full", 1_700_000_000, "the small one as it was first published", "audioldm"),
+            ("audioldm-m-full", 2_600_000_000, "twice the work of the small one", None),
+            ("audioldm-l-full", 3_900_000_000, "four times the work of the small one", None),
+        )
+    ),
+    _free_to_try(
+        "audioldm", "musicldm", 1_700_000_000, "music in your own words; AudioLDM, trained on it", "ucsd-reach/musicldm"
+    ),
+    *(
+        _free_to_try("audioldm2", name, size, good_for, f"cvssp/{name}")
+        for name, size, good_for in (
+            ("audioldm2", 4_500_000_000, f"{_ANY}, told by two text encoders"),
+            ("audioldm2-large", 6_000_000_000, f"{_ANY}; the best of ZeroSep's paper, twice the work of audioldm2"),
+            ("audioldm2-music", 4_500_000_000, "music in your own words"),
+        )
+    ),
+    *(
+        _free_to_try("tango", name, 5_300_000_000, good_for, f"declare-lab/{name}")
+        for name, good_for in (
+            ("tango", f"{_ANY}; trained on descriptions of scenes, eight times the work of the smallest"),
+            ("tango-full", f"{_ANY}; Tango, trained on more sounds"),
+            ("tango-full-ft-audiocaps", f"{_ANY}; Tango, trained on more sounds and then on scenes"),
+            ("tango2", f"{_ANY}; Tango, trained further on what listeners prefer"),
+            ("tango2-full", f"{_ANY}; Tango 2, trained on more sounds"),
+        )
+    ),
+    *(
+        _free_to_try("auffusion", name, 4_300_000_000, good_for, f"auffusion/{name}")
+        for name, good_for in (
+            ("auffusion", f"{_ANY}; 256 mel bands where the others have 64"),
+            ("auffusion-full", f"{_ANY}; Auffusion, trained on more sounds"),
+            ("auffusion-full-no-adapter", f"{_ANY}; Auffusion, trained on more sounds, with plain CLIP"),
+        )
+    ),
+    Weights(
+        "stable-audio-open-1.0",
+        "stabilityai/stable-audio-open-1.0",
+        "stable_audio",
+        5_300_000_000,
+        "Stability AI Community (commercial below 1 M$ a year)",
+        commercial=False,
+        good_for="music and sound effects in your own words, in stereo at 44.1 kHz; accept its licence on the hub first",
+    ),
 )
 
 CATALOGUE = {weights.name: weights for weights in _MODELS}
 
 POCKET = Path(__file__).resolve().parent / "backbones" / "pocket"
 
-PIPELINES = {"AudioLDMPipeline": "audioldm"}
+PIPELINES = {
+    "AudioLDMPipeline": "audioldm",
+    "MusicLDMPipeline": "audioldm",
+    "AudioLDM2Pipeline": "audioldm2",
+    "TangoPipeline": "tango",
+    "AuffusionPipeline": "auffusion",
+    "StableAudioPipeline": "stable_audio",
+}
 """The class that a checkpoint's model_index.json names -> which backbone runs it."""
 
-LAYOUTS: dict[str, tuple[tuple[str, ...], ...]] = {
+MARKS = {
+    "pocket.json": "pocket",
+    "main_config.json": "tango",
+    "condition_config.json": "auffusion",
+    "vocoder/vocoder.pt": "auffusion",
+}
+"""A file that only one family's checkpoints have -> which backbone runs it."""
+
+Rows = tuple[tuple[str, ...], ...]
+
+
+def _network(name: str, stem: str, *others: str) -> Rows:
+    """A network's two files, as safetensors or as a pickle. stem: what the library that saves it calls its weights."""
+    pickle = "pytorch_model" if stem == "model" else stem
+    return ((f"{name}/config.json",), (f"{name}/{stem}.safetensors", f"{name}/{pickle}.bin", *others))
+
+
+def _diffusers(name: str) -> Rows:
+    return _network(name, "diffusion_pytorch_model")
+
+
+def _transformers(name: str) -> Rows:
+    return _network(name, "model")
+
+
+def _words(name: str) -> Rows:
+    """A tokenizer made of pairs of letters: one file, or two."""
+    whole = f"{name}/tokenizer.json"
+    return ((f"{name}/tokenizer_config.json",), (whole, f"{name}/vocab.json"), (whole, f"{name}/merges.txt"))
+
+
+def _pieces(name: str) -> Rows:
+    """T5's tokenizer."""
+    return ((f"{name}/tokenizer_config.json",), (f"{name}/tokenizer.json", f"{name}/spiece.model"))
+
+
+def _or(rows: Rows, *others: str) -> Rows:
+    """Each row, with what stands for it in another layout of the same checkpoint, one file per row."""
+    return tuple((other, *row) for row, other in zip(rows, others, strict=True))
+
+
+_INDEX: Rows = (("model_index.json",), ("scheduler/scheduler_config.json",))
+
+LAYOUTS: dict[str, Rows] = {
     "pocket": (("pocket.json",), ("pocket.safetensors",)),
     "audioldm": (
-        ("model_index.json",),
+        *_INDEX,
+        *_diffusers("unet"),
+        *_diffusers("vae"),
+        *_transformers("text_encoder"),
+        *_words("tokenizer"),
+        *_transformers("vocoder"),
+    ),
+    "audioldm2": (
+        *_INDEX,
+        *_diffusers("unet"),
+        *_diffusers("vae"),
+        *_diffusers("projection_model"),
+        *_transformers("text_encoder"),
+        *_words("tokenizer"),
+        *_transformers("text_encoder_2"),
+        *_pieces("tokenizer_2"),
+        *_transformers("language_model"),
+        *_transformers("vocoder"),
+    ),
+    "tango": (
+        *_or(_INDEX, "main_config.json", "main_config.json"),
+        *_or(_diffusers("unet"), "main_config.json", "pytorch_model_main.bin"),
+        *_or(_diffusers("vae"), "vae_config.json", "pytorch_model_vae.bin"),
+        *_or(_transformers("text_encoder"), "main_config.json", "pytorch_model_main.bin"),
+        *_or(_pieces("tokenizer"), "main_config.json", "main_config.json"),
+        *_or(_transformers("vocoder"), "vae_config.json", "pytorch_model_vae.bin"),
+    ),
+    "auffusion": (
+        ("condition_config.json", "model_index.json"),
         ("scheduler/scheduler_config.json",),
-        ("unet/config.json",),
-        ("unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.bin"),
-        ("vae/config.json",),
-        ("vae/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.bin"),
-        ("text_encoder/config.json",),
-        ("text_encoder/model.safetensors", "text_encoder/pytorch_model.bin"),
-        ("tokenizer/tokenizer_config.json",),
-        ("tokenizer/tokenizer.json", "tokenizer/vocab.json"),
-        ("tokenizer/tokenizer.json", "tokenizer/merges.txt"),
-        ("vocoder/config.json",),
-        ("vocoder/model.safetensors", "vocoder/pytorch_model.bin"),
+        *_diffusers("unet"),
+        *_diffusers("vae"),
+        ("condition_adapter_0/condition_adapter.pt", "model_index.json"),
+        ("text_encoder_0/config.json", "text_encoder/config.json"),
+        (
+            "text_encoder_0/model.safetensors",
+            "text_encoder_0/pytorch_model.bin",
+            "text_encoder/model.safetensors",
+            "text_encoder/pytorch_model.bin",
+        ),
+        ("text_encoder_0/tokenizer_config.json", "tokenizer/tokenizer_config.json"),
+        ("text_encoder_0/tokenizer.json", "text_encoder_0/vocab.json", "tokenizer/tokenizer.json", "tokenizer/vocab.json"),
+        ("text_encoder_0/tokenizer.json", "text_encoder_0/merges.txt", "tokenizer/tokenizer.json", "tokenizer/merges.txt"),
+        *_network("vocoder", "model", "vocoder/vocoder.pt"),
+    ),
+    "stable_audio": (
+        *_INDEX,
+        *_diffusers("transformer"),
+        *_diffusers("vae"),
+        *_diffusers("projection_model"),
+        *_transformers("text_encoder"),
+        *_pieces("tokenizer"),
     ),
 }
 """The files that each backbone reads: one of every row, the first that is there."""
@@ -111,17 +248,34 @@ def find(name: str) -> Found:
     folder = Path(name).expanduser() if name.startswith("~/") else Path(name)
     if name and name not in CATALOGUE and folder.is_dir():
         return at(folder)
-    if name not in CATALOGUE and not _HUB_ID.fullmatch(name):
-        names = ", ".join(CATALOGUE)
-        raise BadRequest(
-            f'There is no model called "{name}", and no folder of that name.',
-            f"Choose one of {names}, an id on the Hugging Face hub (org/name), or a checkpoint's folder.",
-        )
-    hub = CATALOGUE[name].hub if name in CATALOGUE else name
-    cached = folder_of(hub)
+    cached = folder_of(CATALOGUE[name].hub if name in CATALOGUE else hub_of(name))
     if cached is None:
-        raise BadModel(f"The model {name} is not on this machine.", f"Fetch it: `hf download {hub}`.")
+        raise BadModel(f"The model {name} is not on this machine.", f"Fetch it: `zerostem models fetch {name}`.")
     return at(cached)
+
+
+def hub_of(name: str) -> str:
+    """The repository on the hub that a person means. Raises BadRequest for a name that nobody knows, or that has none."""
+    if name in CATALOGUE and (hub := CATALOGUE[name].hub):
+        return hub
+    if name in CATALOGUE:
+        raise BadRequest(f"{name} comes with ZeroStem, not from the hub.", "There is nothing to fetch or to remove.")
+    if _HUB_ID.fullmatch(name):
+        return name
+    names = ", ".join(CATALOGUE)
+    raise BadRequest(
+        f'There is no model called "{name}", and no folder of that name.',
+        f"Choose one of {names}, an id on the Hugging Face hub (org/name), or a checkpoint's folder.",
+    )
+
+
+def lighter(size: int) -> str:
+    """What to do about a model of so many bytes that does not fit in memory: it names the largest smaller one that is here."""
+    by_size = sorted(CATALOGUE.values(), key=lambda model: -model.size)
+    here = next((model for model in by_size if model.size < size and folder_of(model.hub) is not None), None)
+    if here is None:
+        return "Close other programs, or choose another device (`zerostem doctor` lists them)."
+    return f"{here.name} is here and smaller ({here.size / 1e9:.2g} GB): choose it, or another device, or close other programs."
 
 
 def folder_of(hub: str | None) -> Path | None:
@@ -149,7 +303,7 @@ def at(folder: Path) -> Found:
     cached = folder.parent.parent.name
     hub = cached.removeprefix("models--").replace("--", "/") if cached.startswith("models--") else None
     published = next((weights for weights in CATALOGUE.values() if hub and weights.hub == hub), None)
-    weights = CATALOGUE["pocket"] if folder == POCKET else published or _read(folder, hub)
+    weights = CATALOGUE["pocket"] if folder == POCKET else published or described(folder, hub)
     files = []
     for names in LAYOUTS[weights.backbone]:
         name = next((name for name in names if (folder / name).is_file()), names[0])
@@ -159,13 +313,17 @@ def at(folder: Path) -> Found:
     return Found(replace(weights, size=size), folder, tuple(dict.fromkeys(files)))
 
 
-def _read(folder: Path, hub: str | None) -> Weights:
-    """A checkpoint outside the catalogue, by what its own files say."""
+def described(folder: Path, hub: str | None, there: Collection[str] = ()) -> Weights:
+    """A checkpoint outside the catalogue, by what its own files say. there: files that it has on the hub, here or not.
+
+    Raises BadModel for one that no backbone runs.
+    """
     stated = _stated_licence(folder / "README.md")
     licence = stated or "unknown: see the checkpoint's own licence"
     weights = Weights(hub or folder.name, hub, "pocket", 0, licence, commercial=stated in _FREE, good_for="")
-    if (folder / "pocket.json").is_file():
-        return weights
+    for mark, backbone in MARKS.items():
+        if mark in there or (folder / mark).is_file():
+            return replace(weights, backbone=backbone)
     _check(folder, "model_index.json", weights)
     pipeline: Any = json.loads((folder / "model_index.json").read_bytes()).get("_class_name")
     if pipeline not in PIPELINES:
@@ -189,8 +347,6 @@ def _check(folder: Path, name: str, weights: Weights) -> None:
     flaw = _flaw(file) if file.is_file() else None
     if file.is_file() and flaw is None:
         return
-    if command and flaw:
-        command += f" {name} --force-download"  # a damaged file in the cache would count as fetched
     by_hand = "Install ZeroStem again." if folder == POCKET else "Copy the whole checkpoint there again."
     raise BadModel(
         f"{file} is damaged ({flaw})." if flaw else f"The model {weights.name} in {folder} has no {name}.",
@@ -203,14 +359,14 @@ def _flaw(file: Path) -> str | None:
     from safetensors import SafetensorError, safe_open
 
     try:
-        if file.suffix == ".json" and not isinstance(json.loads(file.read_bytes()), dict):
-            return "not a JSON object"
+        if file.suffix == ".json" and not isinstance(json.loads(file.read_bytes()), dict | list):
+            return "neither a JSON object nor a list"
         if file.suffix == ".safetensors":
             with safe_open(file, framework="numpy"):  # compares the length that its header promises with the file's
                 pass
     except (ValueError, SafetensorError) as error:
         return str(error)
-    if file.suffix == ".bin":
+    if file.suffix in (".bin", ".pt"):
         with file.open("rb") as start:  # a zip's directory is at its end; before torch 1.6 it was a bare pickle
             if start.read(1) != b"\x80" and not zipfile.is_zipfile(file):
                 return "not a whole PyTorch file"

@@ -16,9 +16,10 @@ from presets import PresetError
 
 COMMANDS = {
     "separate": ("engine.commands.separate:main", "take named sounds out of audio files"),
+    "suggest": ("engine.commands.suggest:main", "say which sounds are likely in a mix: prompts to ask it for"),
     "inbox": ("engine.commands.inbox:main", "watch a folder, and separate what is put into it"),
     "demo": ("engine.commands.demo:main", "separate the mix that comes along, and show what came out"),
-    "models": ("engine.commands.models:main", "list the models, what each is good for and what its licence allows"),
+    "models": ("engine.commands.models:main", "list models and what their licences allow; fetch, verify, find and remove them"),
     "bench": ("engine.commands.bench:main", "measure quality and speed on this machine"),
     "install": ("installers.commands:install", "start the daemon whenever you log in: `install service`"),
     "uninstall": ("installers.commands:uninstall", "take away what `install` has added"),

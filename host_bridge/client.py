@@ -44,6 +44,7 @@ from host_bridge.messages import (
     Retry,
     Status,
     Stop,
+    StopFetch,
     Strength,
     Submit,
     Tie,
@@ -220,15 +221,19 @@ class Client:
         """How so much sound would be computed. Raises NoDaemon, Refused."""
         return self._rows(Plan(self.engine.token, new_id(), model, seconds, stems), PlanRow)
 
-    def fetch(self, model: str) -> Iterator[Message]:
-        """Fetch a model: `progress`, then `done`; a `fail` too comes last. Raises NoDaemon, Refused."""
-        asked = Fetch(self.engine.token, new_id(), model)
+    def fetch(self, model: str, id: str | None = None) -> Iterator[Message]:
+        """Fetch a model: `progress`, then `done`, `fail` or `cancelled`. id: to stop it by. Raises NoDaemon, Refused."""
+        asked = Fetch(self.engine.token, id or new_id(), model)
         self._request(asked)
         while True:
             for message in self._until(lambda: self._request(asked), asked.id):
                 yield message
-                if isinstance(message, Done | Fail):
+                if isinstance(message, Done | Fail | Cancelled):
                     return
+
+    def stop_fetch(self, id: str) -> None:
+        """Stop fetching a model. Raises NoDaemon; Refused where nothing is fetched under this id."""
+        self._request(StopFetch(self.engine.token, id))
 
     def stop(self) -> None:
         """End the daemon. Raises NoDaemon, Refused."""

@@ -290,12 +290,21 @@ class Models(Asked):
 
 @dataclass(frozen=True, slots=True)
 class Fetch(Asked):
-    """Fetch a model. Answered with `accepted`, then `progress`, then `done` or `fail`."""
+    """Fetch a model. Answered with `accepted`, then `progress`, then `done`, `fail` or `cancelled`."""
 
     address = "model/fetch"
     token: Token
     id: Id
     model: Text
+
+
+@dataclass(frozen=True, slots=True)
+class StopFetch(Asked):
+    """Stop the fetch that was asked for with this id; whole files stay. Answered with `accepted`, then `cancelled`."""
+
+    address = "model/cancel"
+    token: Token
+    id: Id
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,7 +392,7 @@ class Fail(Message):
 
 @dataclass(frozen=True, slots=True)
 class Cancelled(Message):
-    """The end of a job that was cancelled; nothing of it is kept."""
+    """The end of a job or a fetch that was cancelled; nothing unfinished of it is kept."""
 
     address = "cancelled"
     sender = "daemon"
@@ -456,7 +465,7 @@ class PlanRow(Message):
 ALL: tuple[type[Message], ...] = (
     *(Hello, Welcome, Notify, Notified, Ping, Pong, Sync, Synced, Heartbeat),
     *(Submit, Cancel, Retry, Status, List, Strength, Deliver, Knob, Tie),
-    *(Models, Fetch, Devices, Plan, Stop),
+    *(Models, Fetch, StopFetch, Devices, Plan, Stop),
     *(Accepted, Progress, Done, Fail, Cancelled, JobRow, ModelRow, DeviceRow, PlanRow),
 )
 MESSAGES: dict[str, type[Message]] = {message.address: message for message in ALL}

@@ -10,7 +10,7 @@ import shutil
 import stat
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from host_bridge.errors import BadMessage, BadRequest, BadSpool, Code
 from host_bridge.exchange import Event
 from host_bridge.files import append_line, read_plain, refusal, settle, sync_folder, write_whole
 from host_bridge.forms import RequestFile, StateFile
+from host_bridge.rules import SETTINGS
 from host_bridge.settings import places
 from host_bridge.vocabulary import Job, Stem, is_id
 from presets import LIBRARY, Preset, PresetError, load
@@ -263,8 +264,8 @@ def _with_preset(request: RequestFile) -> RequestFile:
 
 
 def _settings(preset: Preset) -> dict[str, Any]:
-    told = {key: getattr(preset, key) for key in ("unlike", "method", "steps", "complete", "gain_db", "everything_but")}
-    return {key: value for key, value in told.items() if value not in (None, "", False)}
+    told = {key: value for key, value in asdict(preset).items() if key in SETTINGS}
+    return {key: value for key, value in told.items() if value is not None and value is not False and value != ""}
 
 
 def _unless_gone(_act: object, _path: str, why: tuple[type[BaseException], BaseException, object]) -> None:

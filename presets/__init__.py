@@ -13,7 +13,7 @@ from typing import Any
 
 LIBRARY = Path(__file__).parent / "library"
 DEMO = Path(__file__).parent / "demo"
-KINDS = ("stems", "highlight", "clean-up", "post")
+KINDS = ("stems", "highlight", "clean-up", "post", "method")
 
 
 class PresetError(ValueError):
@@ -30,12 +30,12 @@ class Preset:
     """What one reads in a list."""
     kind: str
     """One of `KINDS`: the shelf it stands on."""
-    prompts: tuple[str, ...]
-    """One stem each."""
+    prompts: tuple[str, ...] = ()
+    """One stem each; none where a preset is a way of working, and the sounds are named beside it."""
     unlike: str = ""
     """What the stems are not: the inversion prompt. Empty: the null prompt."""
     strength: float = 1.0
-    """Omega of every prompt, 0..1."""
+    """Omega of every prompt, 0..1; above 1 the model invents new sound, which a request must allow."""
     method: str | None = None
     steps: int | None = None
     complete: bool = False
@@ -44,6 +44,13 @@ class Preset:
     """Also write the highlight: the mix with each stem raised or lowered by this much."""
     everything_but: bool = False
     """Wanted is what remains without the prompts: write the rest and none of the stems."""
+    mode: str | None = None
+    """The inversion."""
+    depth: float | None = None
+    """Share of the noise levels climbed, 0..1."""
+    rounds: int | None = None
+    draws: int | None = None
+    guidance: float | None = None
 
 
 def names(folder: Path = LIBRARY) -> list[str]:
@@ -74,11 +81,11 @@ def parse(name: str, text: str) -> Preset:
             todo = f"Did you mean '{near[0]}'?" if near else f"The keys are {', '.join(keys)}."
             raise PresetError(f"Preset '{name}' has an unknown key, '{key}'. {todo}")
     for key, field in keys.items():
-        if key not in values and field.default is MISSING:
+        if key not in values and (field.default is MISSING or (key == "prompts" and values["kind"] != "method")):
             raise PresetError(f"Preset '{name}' has no '{key}'. Add one: it is {RULES[key][0]}.")
         if key in values and not RULES[key][1](values[key]):
             raise PresetError(f"Preset '{name}' has {key} = {values[key]!r}. Make it {RULES[key][0]}.")
-    return Preset(name=name, **values | {"prompts": tuple(values["prompts"])})
+    return Preset(name=name, **values | {"prompts": tuple(values.get("prompts", ()))})
 
 
 def _is_text(value: Any) -> bool:
@@ -97,9 +104,14 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
         lambda value: isinstance(value, list) and all(map(_is_text, value)) and 0 < len(value) == len({*value}),
     ),
     "unlike": ("a text", _is_text),
-    "strength": ("a number from 0 to 1", lambda value: _is_number(value, 0, 1)),
+    "strength": ("a number from 0 to 20", lambda value: _is_number(value, 0, 20)),
     "method": ("the name of a method", _is_text),
+    "mode": ("the name of an inversion", _is_text),
     "steps": ("a whole number of at least 1", lambda value: type(value) is int and value >= 1),
+    "depth": ("a number from 0 to 1", lambda value: _is_number(value, 0, 1)),
+    "rounds": ("a whole number from 1 to 10", lambda value: type(value) is int and 1 <= value <= 10),
+    "draws": ("a whole number from 1 to 64", lambda value: type(value) is int and 1 <= value <= 64),
+    "guidance": ("a number from 0 to 20", lambda value: _is_number(value, 0, 20)),
     "complete": ("true or false", lambda value: isinstance(value, bool)),
     "gain_db": ("a number of decibels from -60 to 24", lambda value: _is_number(value, -60, 24)),
     "everything_but": ("true or false", lambda value: isinstance(value, bool)),

@@ -11,6 +11,10 @@ from engine.backbones.base import Backbone
 BACKBONES = {
     "pocket": "engine.backbones.pocket.model:Pocket",
     "audioldm": "engine.backbones.audioldm:AudioLDM",
+    "audioldm2": "engine.backbones.audioldm2:AudioLDM2",
+    "tango": "engine.backbones.tango:Tango",
+    "auffusion": "engine.backbones.auffusion:Auffusion",
+    "stable_audio": "engine.backbones.stable_audio:StableAudio",
     "gaussian": "engine.backbones.gaussian:Gaussian",
 }
 """Key -> class, called with a device and, where weights are not embedded, their folder."""

@@ -124,6 +124,11 @@ class Backbone(Protocol):
         ...
 
     @property
+    def rising(self) -> int | None:
+        """The axis of a latent along which frequency rises as it does over the bands; None where no axis does."""
+        ...
+
+    @property
     def default_steps(self) -> int:
         """Levels of an inversion that are enough for it."""
         ...

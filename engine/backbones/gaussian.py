@@ -31,6 +31,7 @@ class Gaussian:
     schedule = scaled_linear(0.0015, 0.0195)
     grid = mel.GRID
     exact_codec = True
+    rising = -1
     default_steps = 20
     batch = 64
     presence = None

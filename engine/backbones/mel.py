@@ -26,25 +26,29 @@ LOUDEST = 8.0
 """Log-mel at which runaway guesses are held; full-scale sound reaches about 4."""
 
 EDGE = (WINDOW - HOP) // 2
-TOP_BANDS = 4
-"""Above the highest band a mask is the mean of this many bands below it."""
+TOP = 1 / 16
+"""Above the highest band a mask is the mean of this share of the bands below it."""
 
 
 @cache
-def filters(device: torch.device) -> Tensor:
-    """The Slaney filter bank (64, 513) on magnitudes."""
+def filters(device: torch.device, size: int = WINDOW, bands: int = MELS) -> Tensor:
+    """The Slaney filter bank (bands, size / 2 + 1) on magnitudes."""
     from transformers.audio_utils import mel_filter_bank  # costs a second: only once there is sound
 
-    bank = mel_filter_bank(WINDOW // 2 + 1, MELS, 0.0, TOP_HZ, RATE, norm="slaney", mel_scale="slaney")
+    bank = mel_filter_bank(size // 2 + 1, bands, 0.0, TOP_HZ, RATE, norm="slaney", mel_scale="slaney")
     return torch.tensor(bank.T, dtype=torch.float32, device=device)
 
 
-def log_mel(audio: Tensor) -> Tensor:
-    """(B, N) samples at 16 kHz, N a multiple of 160 -> (B, N / 160, 64), natural log of the mel magnitude."""
-    padded = pad(audio[:, None], (EDGE, EDGE), mode="reflect")[:, 0]
+def log_mel(audio: Tensor, size: int = WINDOW, bands: int = MELS) -> Tensor:
+    """(B, N) samples at 16 kHz, N a multiple of 160 -> (B, N / 160, bands), natural log of the mel magnitude.
+
+    size: of the Fourier transform; the window is `WINDOW` samples long, with zeros around it.
+    """
+    edge = (size - HOP) // 2
+    padded = pad(audio[:, None], (edge, edge), mode="reflect")[:, 0]
     hann = torch.hann_window(WINDOW, device=audio.device)
-    spectrum = torch.stft(padded, WINDOW, HOP, WINDOW, hann, center=False, return_complex=True).abs()
-    return (filters(audio.device) @ spectrum).clamp_min(np.exp(SILENCE)).log().transpose(1, 2)
+    spectrum = torch.stft(padded, size, HOP, WINDOW, hann, center=False, return_complex=True).abs()
+    return (filters(audio.device, size, bands) @ spectrum).clamp_min(np.exp(SILENCE)).log().transpose(1, 2)
 
 
 def magnitude(features: Tensor) -> Tensor:
@@ -57,23 +61,24 @@ def scale(features: Tensor, gain: Tensor) -> Tensor:
     return (features.clamp(SILENCE, LOUDEST) + gain.log()).clamp_min(SILENCE)
 
 
-def spread(frequencies: Tensor) -> Tensor:
-    """Frequencies in Hz (F,) -> weights (F, 64), rows summing to 1: where each frequency lies among the mel bands.
+def spread(frequencies: Tensor, bands: int = MELS) -> Tensor:
+    """Frequencies in Hz (F,) -> weights (F, bands), rows summing to 1: where each frequency lies among the mel bands.
 
     Each band's triangle has its peak at the band's centre, so between two centres this is linear interpolation. Below the
     lowest centre the lowest band counts alone; above the highest, the mean of the top bands.
     """
     from transformers.audio_utils import hertz_to_mel, mel_to_hertz
 
-    edges = mel_to_hertz(np.linspace(0.0, hertz_to_mel(TOP_HZ, "slaney"), MELS + 2), "slaney")
+    edges = mel_to_hertz(np.linspace(0.0, hertz_to_mel(TOP_HZ, "slaney"), bands + 2), "slaney")
     centres = torch.tensor(edges[1:-1], dtype=frequencies.dtype)
-    above = torch.searchsorted(centres, frequencies).clamp(1, MELS - 1)
+    above = torch.searchsorted(centres, frequencies).clamp(1, bands - 1)
     share = ((frequencies - centres[above - 1]) / (centres[above] - centres[above - 1])).clamp(0, 1)
-    weights = torch.zeros(len(frequencies), MELS, dtype=frequencies.dtype)
+    weights = torch.zeros(len(frequencies), bands, dtype=frequencies.dtype)
     weights.scatter_(1, above[:, None] - 1, 1 - share[:, None])
     weights.scatter_(1, above[:, None], share[:, None])
-    top = torch.zeros(MELS, dtype=frequencies.dtype)
-    top[-TOP_BANDS:] = 1 / TOP_BANDS
+    count = round(bands * TOP)
+    top = torch.zeros(bands, dtype=frequencies.dtype)
+    top[-count:] = 1 / count
     weights[frequencies > centres[-1]] = top
     return weights
 

@@ -1,5 +1,6 @@
 """Noise schedules, written down where hubs may forget them."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -46,3 +47,39 @@ def scaled_linear(first: float, last: float) -> Discrete:
     """Betas whose square roots rise evenly from `first` to `last`: Stable Diffusion's schedule, and AudioLDM's."""
     betas = torch.linspace(first**0.5, last**0.5, TRAINING_STEPS, dtype=torch.float64) ** 2
     return Discrete((1 - betas).cumprod(0))
+
+
+def linear(first: float, last: float) -> Discrete:
+    """Betas that rise evenly from `first` to `last`."""
+    return Discrete((1 - torch.linspace(first, last, TRAINING_STEPS, dtype=torch.float64)).cumprod(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Continuous:
+    """A schedule over t in (0, 1) with alpha-bar = cos^2(pi t / 2), so that sigma = tan(pi t / 2); a level is its t.
+
+    Steps stand at sigmas that rise by equal factors from `lowest` to `highest`, both visited.
+    """
+
+    lowest: float
+    highest: float
+
+    @property
+    def floor(self) -> float:
+        """A clean latent counts as one with a tenth of the noise of the lowest level."""
+        return 1 / (1 + (self.lowest / 10) ** 2)
+
+    def levels(self, steps: int) -> Tensor:
+        """Raises BadRequest outside 1..500 steps."""
+        if not 1 <= steps <= TRAINING_STEPS // 2:
+            raise BadRequest(f"{steps} steps cannot be taken.", "Choose a number from 1 to 500; 50 to 200 are usual.")
+        sigmas = torch.linspace(math.log(self.lowest), math.log(self.highest), steps, dtype=torch.float64).exp()
+        return sigmas.atan() * 2 / math.pi
+
+    def level(self, height: float) -> float:
+        """t itself, as far up as there are steps."""
+        return min(height, math.atan(self.highest) * 2 / math.pi)
+
+    def alpha_bar(self, levels: Tensor) -> Tensor:
+        """Alpha-bar at each t, float64."""
+        return (levels.cpu().double() * math.pi / 2).cos().square().to(levels.device)

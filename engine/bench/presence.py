@@ -1,7 +1,8 @@
 """Does the model know what is not there? False finds, misses, what absent stems hold, and where thresholds would lie."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -26,6 +27,8 @@ class Question:
 
     name = "question"
     strength_in_mask = False
+    dials: ClassVar[Mapping[str, float]] = {}
+    refine = None
 
     def estimate(self, scene: Scene) -> Estimate:
         """Masks of one."""

@@ -20,6 +20,8 @@ from engine.request import Request
 from engine.separation import Separator, Wish
 
 ORACLE, FLOOR = "oracle mask", "mixture"
+UNFITTED = "unfitted"
+"""A method's masks as ratios, where it fits them to the spectrogram's bins."""
 CASES = ("one prompt", "both prompts", "a wrong prompt")
 STRENGTHS = (0.0, 0.5, 1.0)
 CG_STEPS = 10
@@ -62,18 +64,22 @@ def measure(asker: Asker, mixes: list[Mix], prompts: list[str], done: Callable[[
             scores.gains[ORACLE, case].append(gain(asker.stems(whole, masks)[0]))
         scores.ratios[ORACLE] += _ratios(mix.parts, asker.stems(whole, ideal))
         for name, method in METHODS.items():
-            one = asker.ask(method, mix.names[:1], whole).masks
-            both = asker.stems(whole, asker.ask(method, mix.names, whole, complete=True).masks)
-            other = asker.stems(whole, asker.ask(method, [elsewhere], whole).masks)[0]
-            for case, stem in zip(CASES, (asker.stems(whole, one)[0], both[0], other), strict=True):
+            one, fitting = asker.ask(method, mix.names[:1], whole).masks, asker.fitting(method, mix.names)
+            named = asker.ask(method, mix.names, whole, complete=True).masks
+            both = asker.stems(whole, named, 1.0, fitting)
+            other = asker.stems(whole, asker.ask(method, [elsewhere], whole).masks, 1.0, fitting)[0]
+            for case, stem in zip(CASES, (asker.stems(whole, one, 1.0, fitting)[0], both[0], other), strict=True):
                 scores.gains[name, case].append(gain(stem))
+            if fitting:
+                for case, masks in zip(CASES, (one, named), strict=False):
+                    scores.gains[f"{name} {UNFITTED}", case].append(gain(asker.stems(whole, masks)[0]))
             scores.energies_db[name].append(_energy_db(other) - _energy_db(whole))
             scores.ratios[name] += _ratios(mix.parts, both)
             for strength in STRENGTHS:
                 masks, power = one, strength
                 if not method.strength_in_mask and 0 < strength < 1:
                     masks, power = asker.ask(method, mix.names[:1], whole, strength=strength).masks, 1.0
-                scores.at_strength[name, strength].append(gain(asker.stems(whole, masks, power)[0]))
+                scores.at_strength[name, strength].append(gain(asker.stems(whole, masks, power, fitting)[0]))
         done()
     return scores
 
@@ -82,7 +88,7 @@ def told(scores: Scores) -> str:
     """The tables of one world."""
     methods = [*METHODS, ORACLE]
     rows = []
-    for name, case in product(methods, CASES):
+    for name, case in product([told for each in methods for told in (each, f"{each} {UNFITTED}")], CASES):
         if gains := scores.gains.get((name, case)):
             rows.append((f"{name}, {case}", mean(gains), median(gains), percent([gain > BETTER_DB for gain in gains])))
     by_source = []

@@ -16,7 +16,7 @@ from engine.backbones.pocket.training.heldout import Mix
 from engine.bench.oracle import ideal_masks
 from engine.fit import Fit
 from engine.listening import Listener
-from engine.methods.base import Estimate, Method, settle
+from engine.methods.base import Estimate, Method, Refine, settle
 from engine.passes import Passes
 from engine.request import Request
 from engine.windows import Layout, Tape, cut
@@ -56,8 +56,14 @@ class Asker:
         request = Request.of(prompts, method=method.name, steps=self.steps, **settings)
         layout = Layout(-(-len(mix) // hop), backbone.window // hop)
         windows = np.stack([*cut([mix.astype(np.float32)[:, None]], layout, hop)])
-        listener = Listener(backbone, method, request, None, Passes(backbone), backbone.embed([*prompts, "", ""]))
+        listener = Listener(backbone, method, request, None, Passes(backbone), backbone.embed(request.words))
         return listener.answer(windows, 0)
+
+    def fitting(self, method: Method, prompts: Sequence[str]) -> tuple[Refine, Request] | None:
+        """How a method fits its masks to the region's bins, for `stems`; None where they are interpolated."""
+        if method.refine is None:
+            return None
+        return method.refine, Request.of(prompts, method=method.name, steps=self.steps)
 
     @torch.no_grad()
     def ideal(self, parts: Sound) -> Tensor:
@@ -66,13 +72,24 @@ class Asker:
         heard = torch.from_numpy(np.pad(parts, ((0, 0), (0, short))))[:, None, None]
         return ideal_masks(self.backbone, heard.to(self.backbone.device)).cpu()
 
-    def stems(self, mix: Sound, masks: Tensor, power: float = 1.0) -> NDArray[np.float64]:
-        """One window (N,) under masks (K, 1, 1, T, M) to a power -> (K, N), as a job would write them, all of them found."""
+    def stems(
+        self, mix: Sound, masks: Tensor, power: float = 1.0, fitted_by: tuple[Refine, Request] | None = None
+    ) -> NDArray[np.float64]:
+        """One window (N,) under masks (K, 1, 1, T, M) to a power -> (K, N), as a job would write them, all of them found.
+
+        Masks are interpolated to the spectrogram's bins, or `fitted_by` a method's `refine` for a request.
+        """
         fit = Fit(self.backbone.grid, self.backbone.rate, self.backbone.rate)
         hops, count, frames = -(-len(mix) // fit.hop), len(masks), masks.shape[3]
         around = np.pad(mix.astype(np.float64), (fit.context, fit.context + hops * fit.hop - len(mix)))
         with TemporaryDirectory() as folder:
             tape = Tape(Path(folder) / "masks.npy", Layout(frames, frames), count, 1, masks.shape[4])
             tape.lay(masks[:, 0].numpy())
-            shares = settle(fit.masks(tape, Samples(0), hops + 3), torch.full((count,), power), torch.ones(count))
-        return fit.apply(around[:, None], shares)[:, : len(mix), 0]
+            shares, powers, present = fit.masks(tape, Samples(0), hops + 3), torch.full((count,), power), torch.ones(count)
+        spectrum = fit.spectrum(around[:, None])
+        if fitted_by is None:
+            bins = fit.bins(settle(shares, powers, present))
+        else:
+            refine, request = fitted_by
+            bins = settle(refine(request, spectrum.abs(), shares, fit.spread, lambda _: None), powers, present)
+        return fit.sound(spectrum, bins)[:, : len(mix), 0]

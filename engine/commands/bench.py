@@ -1,4 +1,7 @@
-"""`zerostem bench`: quality, presence, nulls and speed on this machine, as markdown, printed and kept in a file."""
+"""`zerostem bench`: quality, presence, nulls and speed on this machine, as markdown, printed and kept in a file.
+
+With sounds of your own (`comparing`) it compares separators on them instead.
+"""
 
 import argparse
 import time
@@ -10,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from engine.commands import comparing
 from engine.commands.arguments import Parser
 from host_bridge.errors import CannotWrite, ZeroStemError
 
@@ -51,19 +55,22 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("-n", "--name", metavar="MODEL", help="model: see `zerostem models list` (default: the embedded one)")
     made.add_argument("-d", "--device", default="auto", metavar="auto|cpu|cuda[:N]|mps", help="what computes (default auto)")
     made.add_argument(
-        "-o", "--out", type=Path, default=Path("bench/RESULTS.md"), metavar="FILE", help="default bench/RESULTS.md"
+        "-o", "--out", type=Path, metavar="OUT", help="default bench/RESULTS.md; of a comparison a folder, default bench-out"
     )
+    comparing.add_options(made)
     return made
 
 
 def main(argv: list[str]) -> int:
     """Measure, print, and write the same text into a file. What cannot be measured here says why."""
     options = parser().parse_args(argv)
+    if comparing.asked(options):
+        return comparing.run(options, _ticking)
     from engine import weights
     from engine.cache import Shelf
     from engine.separation import Separator
 
-    model, pages = options.name or weights.DEFAULT, []
+    model, pages, out = options.name or weights.DEFAULT, [], options.out or Path("bench/RESULTS.md")
     with TemporaryDirectory() as folder:  # a shelf of its own: nothing is remembered, and the user's cache stays as it is
         separator = Separator(Separator.load(model, options.device).backbone, Shelf(Path(folder)))
         sections = measured(separator, QUICK if options.quick else FULL)
@@ -71,10 +78,10 @@ def main(argv: list[str]) -> int:
             print(f"{page}\n", flush=True)
             pages.append(page)
     try:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text("\n\n".join(pages) + "\n", encoding="utf-8")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text("\n\n".join(pages) + "\n", encoding="utf-8")
     except OSError as error:
-        raise CannotWrite(f"{options.out} cannot be written: {error.strerror}.", "Choose another file with -o.") from error
+        raise CannotWrite(f"{out} cannot be written: {error.strerror}.", "Choose another file with -o.") from error
     return 0
 
 
@@ -126,16 +133,21 @@ def _quality(separator: "Separator", worlds: "Worlds", size: Size, scores: "dict
 def _presence(
     asker: "Asker", worlds: "Worlds", regions: "Worlds", scores: "dict[str, Scores]", asked: "dict[str, Told]"
 ) -> Iterator[str]:
-    """One section for all worlds, single windows and `regions`; fills `asked`."""
-    from engine.bench import presence
+    """Two sections for all worlds: single windows and `regions`, and suggestions; fills `asked`."""
+    from engine.bench import presence, suggestions
 
     for name, mixes in worlds.mixes.items():
         with _ticking(f"presence in {name}") as done:
             asked[name] = presence.measure(asker, mixes, worlds.prompts, done)
             asked[f"{name}, {REGION_WINDOWS} windows"] = presence.measure(asker, regions.mixes[name], worlds.prompts, done)
+    told = {}
+    for name, mixes in worlds.mixes.items():
+        with _ticking(f"suggestions for {name}") as done:
+            told[name] = suggestions.measure(asker, mixes, worlds.prompts, done)
     if asked:
         summary = presence.summary(asked, asker.backbone.presence)
         yield f"## Presence\n\n{summary}\n\n{presence.energies(scores, asked)}\n\n{presence.calibration(asked)}"
+        yield f"## Suggestions\n\n{suggestions.told(told, asked)}"
 
 
 def _worlds(size: Size, windows: int) -> "Worlds":

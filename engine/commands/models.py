@@ -1,24 +1,104 @@
-"""`zerostem models list`: which models there are, what each is good for, and which of them are here."""
+"""`zerostem models`: which models there are, and fetching, checking, finding and removing them."""
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from typing import Any
 
-from engine import weights
-from host_bridge.errors import BadModel
+from engine import fetching, weights
+from engine.commands.arguments import Parser
+from engine.commands.bars import bar
+from host_bridge.errors import BadModel, Cancelled
 
 
 def main(argv: list[str]) -> int:
     """Run `zerostem models` with these arguments and return the exit code."""
-    parser = argparse.ArgumentParser("zerostem models", description="The models that ZeroStem can separate with.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    listing = commands.add_parser("list", help="which models there are, and which of them are on this machine")
-    listing.add_argument("--json", action="store_true", help="for programs")
-    arguments = parser.parse_args(argv)
+    parser = Parser("zerostem models", description="The models that ZeroStem can separate with.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    made = {name: commands.add_parser(name, help=purpose) for name, (_, purpose) in COMMANDS.items()}
+    for name in ("list", "verify"):
+        made[name].add_argument("--json", action="store_true", help="for programs")
+    for name in ("fetch", "verify", "remove", "where"):
+        made[name].add_argument("model", metavar="MODEL", help="a name of `zerostem models list`, or org/name on the hub")
+    made["fetch"].add_argument("--dry-run", action="store_true", help="only say what would be fetched")
+    made["remove"].add_argument("-y", "--yes", action="store_true", help="do not ask")
+    options = parser.parse_args(argv)
+    return COMMANDS[options.command][0](options)
+
+
+def _list(options: argparse.Namespace) -> int:
     rows = [_row(model) for model in weights.CATALOGUE.values()]
-    print(json.dumps(rows, indent=2) if arguments.json else _table(rows))
+    print(json.dumps(rows, indent=2) if options.json else _table(rows))
     return 0
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    """Say what it is and what it allows before the first byte comes."""
+    with bar(options.model) as progress:
+        wanted = fetching.plan(options.model, progress)
+    if wanted is None:
+        print(f"{options.model} comes with ZeroStem: nothing to fetch.")
+        return 0
+    model = wanted.weights
+    print(f"{model.name} from https://huggingface.co/{model.hub}; licence: {model.licence}.")
+    if not wanted.missing:
+        print(f"It is here and whole, in {weights.folder_of(model.hub)}.")
+        return 0
+    files = f"{len(wanted.missing)} of {len(wanted.pieces)} files"
+    print(f"{files} to fetch, {fetching.megabytes(wanted.size)}. What has arrived whole stays, whatever happens.", flush=True)
+    if options.dry_run:
+        return 0
+    try:
+        with bar(model.name) as progress:
+            found = fetching.fetch(wanted, progress)
+    except (KeyboardInterrupt, Cancelled):
+        print("The files that arrived whole stay; the one that was cut off begins anew next time.", file=sys.stderr)
+        raise
+    print(f"It is here and whole, in {found.folder}.")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    """Exit code 1 where a file is not what it was when it was fetched."""
+    with bar(options.model) as progress:
+        found = weights.find(options.model)
+        told = fetching.verify(found, progress)
+    if options.json:
+        print(json.dumps({"folder": str(found.folder), "files": told}, indent=2))
+    else:
+        words = {True: "whole", False: "DAMAGED", None: "whole as far as can be seen: nothing here says what its bytes must be"}
+        print("\n".join([f"{found.folder}:", *(f"  {name}: {words[state]}" for name, state in told.items())]))
+    bad = [name for name, state in told.items() if state is False]
+    if bad and not options.json:
+        raise BadModel(f"{', '.join(bad)} of {options.model} is damaged.", f"Fetch it again: `{found.weights.fetch}`.")
+    return 1 if bad else 0
+
+
+def _remove(options: argparse.Namespace) -> int:
+    hub = weights.hub_of(options.model)
+    if not options.yes:
+        question = f"Remove {hub} from the Hugging Face cache, which other programs may use too? [y/N] "
+        if not sys.stdin.isatty() or input(question).strip().lower() not in {"y", "yes"}:
+            print("Nothing was removed; --yes removes it without a question.", file=sys.stderr)
+            return 1
+    print(f"{hub} is removed, {fetching.megabytes(fetching.remove(options.model))} are free again.")
+    return 0
+
+
+def _where(options: argparse.Namespace) -> int:
+    print(weights.find(options.model).folder)
+    return 0
+
+
+COMMANDS = {
+    "list": (_list, "which models there are, and which of them are on this machine"),
+    "fetch": (_fetch, "fetch a model into the Hugging Face cache, or what of it is missing or damaged"),
+    "verify": (_verify, "compare a model's files with their digests, without any network"),
+    "remove": (_remove, "take a model out of the cache"),
+    "where": (_where, "the folder that a model is loaded from"),
+}
+"""Each with what it is for."""
 
 
 def _row(model: weights.Weights) -> dict[str, Any]:
@@ -42,11 +122,11 @@ def _row(model: weights.Weights) -> dict[str, Any]:
 def _table(rows: list[dict[str, Any]]) -> str:
     """Aligned columns, and below them how to fetch what is not here."""
     here = {"here": "yes", "missing": "no", "damaged": "damaged"}
-    cells = [("MODEL", "SIZE", "LICENCE", "HERE", "GOOD FOR")]
+    cells = [("MODEL", "SIZE", "LICENCE", "COMMERCIAL USE", "HERE", "GOOD FOR")]
     for row in rows:
         name = f"{row['name']} (default)" if row["default"] else row["name"]
-        size = f"{row['size'] / 1e9:.1f} GB" if row["size"] >= 1e9 else f"{row['size'] / 1e6:.0f} MB"
-        cells.append((name, size, row["licence"], here[row["state"]], row["good_for"]))
+        use = "allowed" if row["commercial"] else "no, or on terms"
+        cells.append((name, fetching.megabytes(row["size"]), row["licence"], use, here[row["state"]], row["good_for"]))
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
     wanted = [f"  {row['fetch']}" for row in rows if row["state"] != "here" and row["fetch"]]

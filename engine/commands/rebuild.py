@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.commands.arguments import Parser
-from engine.request import Request
+from engine.request import DIALS, Request
 from host_bridge.errors import BadAudio, BadRequest
 from host_bridge.files import read_plain
 from host_bridge.forms import read_result
@@ -67,6 +67,8 @@ def _request(told: dict[str, Any], path: Path) -> Request:
             complete=told["complete"],
             beyond=any(stem["strength"] > 1 for stem in told["stems"]),
             generative=any(stem["generative"] for stem in told["stems"]),
+            unlike_others=bool(told.get("unlike_others")),  # older sidecars know no dials: their methods had none
+            **{name: told.get(name) for name in DIALS},
         )
     except KeyError as error:
         raise BadRequest(f"{path} does not say {error}.", "Separate anew: it was not made by this version.") from error

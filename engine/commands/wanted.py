@@ -37,12 +37,17 @@ def add_options(made: argparse.ArgumentParser) -> None:
     add("-n", "--name", metavar="MODEL", help="model: see `zerostem models list` (default: the embedded one)")
     add("-d", "--device", default="auto", metavar="auto|cpu|cuda[:N]|mps", help="what computes (default auto)")
     add("--not", dest="unlike", metavar="PROMPT", help="what the stems are not: the prompt of the inversion")
-    add("--depth", type=float, default=1.0, metavar="0..1", help="how far up the noise the inversion climbs (default 1)")
+    add("--not-others", action="store_true", help="each stem is not the other prompts: an inversion for each (zerosep, dgmo)")
+    add("--depth", type=float, metavar="0..1", help="how far up the noise the inversion climbs (default 1)")
     add("--preset", metavar="NAME", help=f"settings by name: {', '.join(presets.names())}, or one of your own")
     add("--gain", type=float, metavar="DB", help="also write the highlight: the mix with the stem raised by DB")
-    add("--method", metavar="METHOD", help="joint, zerosep, contrast, nmf or mixture (default: the model's best)")
-    add("--mode", default="ddpm", metavar="ddpm|ddim", help="inversion (default ddpm)")
+    add("--method", metavar="METHOD", help="joint, zerosep, dgmo, contrast, nmf or mixture (default: the model's best)")
+    add("--mode", metavar="ddpm|ddim", help="inversion (default ddpm)")
     add("--steps", type=int, metavar="N", help="noise levels of the inversion (default: the model's)")
+    add("--rounds", type=int, metavar="N", help="separate each stem again, for what does not go away (zerosep, dgmo)")
+    add("--draws", type=int, metavar="N", help="average N inversions with different noise (joint, zerosep, dgmo)")
+    add("--renew", type=float, metavar="0..1", help="share of fresh noise above 5 kHz on the way down (zerosep, dgmo)")
+    add("--guidance", type=float, metavar="W", help="how far the references of dgmo lean towards the prompt (default 1)")
     add("--seed", type=int, default=42, metavar="N", help="the same seed gives the same stems (default 42)")
     add("--start", type=float, metavar="SECONDS", help="where the region starts (default 0)")
     add("--length", type=float, metavar="SECONDS", help="how long the region is (default: to the end)")
@@ -79,13 +84,18 @@ def meant(options: argparse.Namespace) -> tuple[Request, Wishes]:
         options.strength or preset.strength,
         unlike=_given(options.unlike, preset.unlike),
         method=_given(options.method, preset.method),
-        mode=options.mode,
+        mode=_given(options.mode, preset.mode or "ddpm"),
         steps=_given(options.steps, preset.steps),
-        depth=options.depth,
+        depth=_given(options.depth, _given(preset.depth, 1.0)),
         seed=options.seed,
         complete=options.complete or preset.complete,
         beyond=options.beyond,
         generative=options.generative,
+        unlike_others=options.not_others,
+        renew=options.renew,
+        rounds=_given(options.rounds, preset.rounds),
+        draws=_given(options.draws, preset.draws),
+        guidance=_given(options.guidance, preset.guidance),
     )
     gain_db = _given(options.gain, preset.gain_db)
     return request, Wishes(options.start, options.length, not preset.everything_but, options.rest is not False, gain_db)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.backbones.base import Conditioning, Noise, Schedule, clean_guess, guided, implied_epsilon
+from engine.inversion.renewal import Renewal
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,8 +57,11 @@ class Inversion(Protocol):
         so that no result depends on which items share a batch."""
         ...
 
-    def step(self, ladder: Ladder, trail: Trail, rung: int, clean: Tensor, epsilon: Tensor) -> Tensor:
-        """From level `rung` to the one below, given the guess of the clean latent and epsilon, (K x B, c, t, m)."""
+    def step(
+        self, ladder: Ladder, trail: Trail, rung: int, clean: Tensor, epsilon: Tensor, renewal: Renewal | None = None
+    ) -> Tensor:
+        """From level `rung` to the one below, given the guess of the clean latent and epsilon, (K x B, c, t, m); with
+        `renewal` a part of the step's noise is new."""
         ...
 
     def passes(self, ladder: Ladder) -> int:
@@ -78,10 +82,12 @@ def descend(
     null: Conditioning,
     strength: Tensor,
     share: Share | None = None,
+    renewal: Renewal | None = None,
 ) -> Tensor:
     """Walk down from the trail's top under K prompts at once -> clean latents (K, B, c, t, m).
 
     prompts, null: one row per item, K x B, all items of the first prompt first. strength (K x B,): omega per item.
+    renewal: fresh noise for all steps but the last, whose noise nothing would take away.
     """
     count = len(strength) // len(trail.top)
     x = trail.top.repeat(count, 1, 1, 1)
@@ -93,6 +99,6 @@ def descend(
         if share is not None:
             clean = share(clean.unflatten(0, (count, -1))).flatten(0, 1)
             epsilon = implied_epsilon(x, alpha, clean)
-        x = inversion.step(ladder, trail, rung, clean, epsilon)
+        x = inversion.step(ladder, trail, rung, clean, epsilon, renewal if rung else None)
     slots: Tensor = x.unflatten(0, (count, -1))
     return slots

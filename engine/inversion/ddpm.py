@@ -9,6 +9,7 @@ from torch import Tensor
 
 from engine.backbones.base import Conditioning, Noise, clean_guess, column, noised
 from engine.inversion.base import Ladder, Trail
+from engine.inversion.renewal import Renewal
 
 
 def mean_and_deviation(ladder: Ladder, rungs: Tensor, clean: Tensor, epsilon: Tensor) -> tuple[Tensor, Tensor]:
@@ -44,10 +45,14 @@ class DDPM:
         below = torch.cat([latent[:, None], levels[:, :-1]], 1).flatten(0, 1)
         return Trail(levels[:, -1], ((below - mean) / deviation).unflatten(0, (-1, count)))
 
-    def step(self, ladder: Ladder, trail: Trail, rung: int, clean: Tensor, epsilon: Tensor) -> Tensor:
-        """The mean under the guided epsilon, plus the noise that the climb kept."""
+    def step(
+        self, ladder: Ladder, trail: Trail, rung: int, clean: Tensor, epsilon: Tensor, renewal: Renewal | None = None
+    ) -> Tensor:
+        """The mean under the guided epsilon, plus the noise that the climb kept, as far as it is not renewed."""
         mean, deviation = mean_and_deviation(ladder, torch.full((len(clean),), rung), clean, epsilon)
         noises = trail.noises[:, rung].repeat(len(clean) // len(trail.top), 1, 1, 1)
+        if renewal is not None:
+            noises = (1 - renewal.share**2).sqrt() * noises + renewal.share * renewal.noise(rung, clean)
         return mean + deviation * noises
 
     def passes(self, ladder: Ladder) -> int:

@@ -3,8 +3,8 @@
 K prompts, B windows; features (B, C, T, M); masks (K, B, C, T, M) in [0, 1], a share of the mixture's magnitude each.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
 import torch
@@ -14,6 +14,7 @@ from engine.backbones.base import Backbone, Conditioning, Noise, clean_guess, no
 from engine.inversion import INVERSIONS
 from engine.inversion.base import Inversion, Ladder, Trail
 from engine.request import Request
+from host_bridge.errors import BadRequest
 
 Climb = Callable[[Inversion, Ladder, Tensor, Conditioning, list[int]], Trail]
 """`Inversion.climb` over the scene's network, or a memory of it."""
@@ -25,12 +26,44 @@ def ladder(request: Request, backbone: Backbone) -> Ladder:
     return Ladder.build(backbone.schedule, steps, request.depth)
 
 
+@dataclass(frozen=True, slots=True)
+class Dials:
+    """The settings that only some methods have (see `Request`), as they are where a method does not have them."""
+
+    unlike_others: bool = False
+    renew: float = 0.0
+    rounds: int = 1
+    draws: int = 1
+    guidance: float = 1.0
+
+
+def turned(method: "Method", request: Request) -> Dials:
+    """A method's dials as the request turns them. Raises BadRequest for one that the method does not have."""
+    asked = {each.name: getattr(request, each.name) for each in fields(Dials)}
+    given = {name: value for name, value in asked.items() if value is not None and value is not False}
+    for name in given:
+        if name not in method.dials:
+            raise BadRequest(
+                f'The method "{method.name}" knows nothing of {name.replace("_", " ")}.',
+                "Leave it out, or choose a method that does: zerosep and dgmo have most of these.",
+            )
+    return Dials(**{**method.dials, **given})
+
+
+def copies(dials: Dials, request: Request) -> int:
+    """How many inversions of each window are held at once."""
+    own = dials.unlike_others or dials.rounds > 1
+    return dials.draws * (len(request.prompts) if own else 1)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
     """A batch of windows as a method meets it.
 
     table: the embedded prompts, then the inversion prompt, then the null prompt: row k, `unlike`, `null`.
+    The table is that of `Request.words`: with `unlike_others` its last rows, `others`, are each prompt's rivals.
     seeds: one per window; whatever is drawn for a window is drawn from its own.
+    tick: called between two steps of work in which the model is not asked; raises Cancelled on request.
     """
 
     backbone: Backbone
@@ -40,6 +73,7 @@ class Scene:
     features: Tensor
     seeds: list[int]
     request: Request
+    tick: Callable[[], None] = lambda: None
 
     @property
     def windows(self) -> int:
@@ -55,6 +89,11 @@ class Scene:
     def null(self) -> int:
         """The null prompt's row of the table."""
         return len(self.request.prompts) + 1
+
+    @property
+    def others(self) -> list[int]:
+        """For each prompt the row of its rivals."""
+        return [self.null + 1 + slot for slot in range(len(self.request.prompts))]
 
     def rows(self, which: list[int]) -> Conditioning:
         """Conditioning for every window under each of these rows of the table, all windows of the first one first."""
@@ -82,12 +121,34 @@ class Estimate:
     presence: Tensor | None = None
 
 
+Refine = Callable[[Request, Tensor, Tensor, Tensor, Callable[[float], None]], Tensor]
+"""The request, magnitudes (channels, F, T) of the region's own spectrogram, masks (K, C or 1, T, M) of its frames, the share of
+each band in each bin (F, M), and a callable to be told how far it is -> masks (K, channels, F, T) of the bins."""
+
+
 class Method(Protocol):
     """One way to separate."""
 
-    name: str
-    strength_in_mask: bool
-    """Strength is the mask to the power omega; else the method has used it already."""
+    @property
+    def name(self) -> str:
+        """As a person types it."""
+        ...
+
+    @property
+    def strength_in_mask(self) -> bool:
+        """Strength is the mask to the power omega; else the method has used it already."""
+        ...
+
+    @property
+    def dials(self) -> Mapping[str, float]:
+        """Which of `Dials` it has, and its own values of them."""
+        ...
+
+    @property
+    def refine(self) -> Refine | None:
+        """How its masks find their way from the model's bands to the bins of the region's own spectrogram, where that is not
+        by interpolation."""
+        ...
 
     def estimate(self, scene: Scene) -> Estimate:
         """Masks at full strength (or at the request's, see `strength_in_mask`) for all prompts at once."""
@@ -157,6 +218,32 @@ def presence(scene: Scene) -> Tensor:
 def presence_passes(request: Request) -> int:
     """Network passes per window of `presence`."""
     return len(PRESENCE_HEIGHTS) * PRESENCE_DRAWS * (len(request.prompts) + 1)
+
+
+def judged(scene: Scene) -> Tensor | None:
+    """`presence`, where thresholds make use of it: a model that nobody has measured is not asked."""
+    return None if scene.backbone.presence is None else presence(scene)
+
+
+def judging_passes(request: Request, backbone: Backbone) -> int:
+    """Network passes per window of `judged`."""
+    return 0 if backbone.presence is None else presence_passes(request)
+
+
+DRAWS_APART = 0x9E3779B1
+"""Between the seeds of two draws of one window; windows' own seeds lie side by side."""
+
+
+def drawn(scene: Scene, draws: int) -> Scene:
+    """The same windows, each `draws` times with a noise of its own, all windows of the first draw first."""
+    seeds = [(seed + draw * DRAWS_APART) % 2**63 for draw in range(draws) for seed in scene.seeds]
+    return replace(scene, features=scene.features.repeat(draws, 1, 1, 1), seeds=seeds)
+
+
+def averaged(estimates: Tensor, draws: int) -> Tensor:
+    """(K, draws x B, ...) of a scene drawn several times -> their means (K, B, ...)."""
+    means: Tensor = estimates.unflatten(1, (draws, -1)).mean(1)
+    return means
 
 
 def masked(scene: Scene, masks: Tensor) -> Tensor:

@@ -4,6 +4,9 @@ The mixture is noised a little; the difference between the clean guess under a p
 noise, points towards that prompt's sound. Read as a log gain and sharpened it is a mask.
 """
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -21,6 +24,8 @@ class Contrast:
 
     name = "contrast"
     strength_in_mask = True
+    dials: ClassVar[Mapping[str, float]] = {}
+    refine = None
 
     def estimate(self, scene: Scene) -> Estimate:
         """All prompts against null, and against each other where there are several."""

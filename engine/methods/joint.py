@@ -1,10 +1,15 @@
-"""Joint descent: all slots come down together, and after every step they are made to add up to the mixture.
+"""Joint descent: all slots come down together, and their shares of each other are the masks.
 
-Each prompt has a slot, and the rest one more, under the inversion prompt, unless the prompts name every sound. The clean
-guesses are scaled bin by bin until their magnitudes sum to the mixture's; the step is taken from there. Against ZeroSep's own
-descent on the same inversion it is better by 1.4 dB where both sounds of a mix are named, and level with it, within the spread
-of the mixes, where one is (bench/RESULTS.md).
+Each prompt has a slot, and the rest one more, under the inversion prompt, unless the prompts name every sound. Where the codec
+is exact the clean guesses are scaled bin by bin after every step until their magnitudes sum to the mixture's, and the step is
+taken from there; through a VAE that would cost a decode and an encode each time, and what it is worth is lost in the spread of
+the mixes (ARCHITECTURE.md, Decisions), so there it is left out. Against ZeroSep's own descent on the same inversion joint is
+better by 1.4 dB where both sounds of a mix are named, and level with it where one is (bench/RESULTS.md): it is the rivals in
+the mask that help.
 """
+
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -12,7 +17,7 @@ from torch import Tensor
 from engine.backbones.base import Backbone
 from engine.inversion import INVERSIONS
 from engine.inversion.base import descend
-from engine.methods.base import Estimate, Scene, ladder, presence, presence_passes
+from engine.methods.base import Estimate, Scene, averaged, drawn, judged, judging_passes, ladder, turned
 from engine.request import Request
 
 POWER = 1.5
@@ -25,30 +30,40 @@ class Joint:
 
     name = "joint"
     strength_in_mask = True
+    dials: ClassVar[Mapping[str, float]] = {"draws": 1}
+    refine = None
 
     def estimate(self, scene: Scene) -> Estimate:
         """One climb, one batched descent for all prompts and the rest."""
-        backbone, rungs, inversion = scene.backbone, scene.ladder(), scene.inversion()
-        latent = backbone.encode(scene.features)
-        mixture = backbone.magnitude(backbone.decode(latent))
-
-        def share(guesses: Tensor) -> Tensor:
-            features = torch.stack([backbone.decode(guess) for guess in guesses])
-            gain = mixture / torch.stack([backbone.magnitude(each) for each in features]).sum(0).clamp_min(1e-12)
-            return torch.stack([backbone.encode(backbone.scale(each, gain)) for each in features])
-
-        count = len(scene.request.prompts)
-        slots = [*range(count)] if scene.request.complete else [*range(count), scene.unlike]
-        trail = scene.climb(inversion, rungs, latent, scene.rows([scene.unlike]), scene.seeds)
-        ones, null = torch.ones(len(slots) * scene.windows), scene.rows([scene.null] * len(slots))
-        latents = descend(scene.noise, rungs, inversion, trail, scene.rows(slots), null, ones, share)
-        features = torch.stack([backbone.decode(each) for each in latents])
-        powers = torch.stack([backbone.magnitude(each) for each in features]) ** POWER
-        masks = powers / powers.sum(0).clamp_min(1e-30)
-        return Estimate(masks[:count], features[:count], presence(scene))
+        draws = turned(self, scene.request).draws
+        masks, features = (averaged(each, draws) for each in _shared(drawn(scene, draws)))
+        return Estimate(masks, features, judged(scene))
 
     def passes(self, request: Request, backbone: Backbone) -> int:
         """The climb, one descent per slot, the question whether each sound is there."""
         rungs = ladder(request, backbone)
         slots = len(request.prompts) + (not request.complete)
-        return INVERSIONS[request.mode].passes(rungs) + slots * len(rungs) + presence_passes(request)
+        once = INVERSIONS[request.mode].passes(rungs) + slots * len(rungs)
+        return turned(self, request).draws * once + judging_passes(request, backbone)
+
+
+def _shared(scene: Scene) -> tuple[Tensor, Tensor]:
+    """Masks and the model's own features (K, B, C, T, M) of the prompts' slots."""
+    backbone, rungs, inversion = scene.backbone, scene.ladder(), scene.inversion()
+    latent, mixture = backbone.encode(scene.features), backbone.magnitude(scene.features)
+
+    def share(guesses: Tensor) -> Tensor:
+        features = torch.stack([backbone.decode(guess) for guess in guesses])
+        gain = mixture / torch.stack([backbone.magnitude(each) for each in features]).sum(0).clamp_min(1e-12)
+        return torch.stack([backbone.encode(backbone.scale(each, gain)) for each in features])
+
+    count = len(scene.request.prompts)
+    slots = [*range(count)] if scene.request.complete else [*range(count), scene.unlike]
+    trail = scene.climb(inversion, rungs, latent, scene.rows([scene.unlike]), scene.seeds)
+    ones, null = torch.ones(len(slots) * scene.windows), scene.rows([scene.null] * len(slots))
+    latents = descend(
+        scene.noise, rungs, inversion, trail, scene.rows(slots), null, ones, share if backbone.exact_codec else None
+    )
+    features = torch.stack([backbone.decode(each) for each in latents])
+    powers = torch.stack([backbone.magnitude(each) for each in features]) ** POWER
+    return (powers / powers.sum(0).clamp_min(1e-30))[:count], features[:count]

@@ -1,5 +1,8 @@
 """The mixture as every stem: the floor that each method has to beat."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 
 from engine.backbones.base import Backbone
@@ -12,6 +15,8 @@ class Mixture:
 
     name = "mixture"
     strength_in_mask = True
+    dials: ClassVar[Mapping[str, float]] = {}
+    refine = None
 
     def estimate(self, scene: Scene) -> Estimate:
         """All of the mixture for each prompt (several prompts then share it equally)."""

@@ -5,6 +5,8 @@ without listening to words is worth. Windows are grouped one by one.
 """
 
 import warnings
+from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -23,6 +25,8 @@ class NMF:
 
     name = "nmf"
     strength_in_mask = True
+    dials: ClassVar[Mapping[str, float]] = {}
+    refine = None
 
     def estimate(self, scene: Scene) -> Estimate:
         """One group per prompt, and one for the rest unless the prompts name every sound."""

@@ -1,43 +1,48 @@
 """ZeroSep (arXiv 2505.23625): invert the mixture, denoise it under each prompt, and keep what the descent kept of it."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
+from torch import Tensor
 
 from engine.backbones.base import Backbone
-from engine.inversion import INVERSIONS
-from engine.inversion.base import descend
-from engine.methods.base import Estimate, Scene, ladder, presence, presence_passes
+from engine.methods.base import Dials, Estimate, Scene, averaged, drawn, judged, judging_passes, masked, turned
+from engine.methods.references import references, references_passes
 from engine.request import Request
 
 
 class ZeroSep:
     """Strength is the guidance weight omega of eq. 6. The mask is the stem's magnitude over the mixture's, both through the
-    same codec so that the codec's error cancels; with DDIM the inverted mixture is one more target of the descent."""
+    same codec so that the codec's error cancels. Another round separates the stem again, as the mixture was (appendix: for
+    interferers that one descent does not get rid of)."""
 
     name = "zerosep"
     strength_in_mask = False
+    dials: ClassVar[Mapping[str, float]] = {"unlike_others": False, "renew": 0.0, "rounds": 1, "draws": 1}
+    refine = None
 
     def estimate(self, scene: Scene) -> Estimate:
-        """One climb, one batched descent for all prompts."""
-        backbone, request, rungs, inversion = scene.backbone, scene.request, scene.ladder(), scene.inversion()
-        trail = scene.climb(inversion, rungs, backbone.encode(scene.features), scene.rows([scene.unlike]), scene.seeds)
-        targets = list(range(len(request.prompts)))
-        strengths = [*request.strengths]
-        if request.mode == "ddim":
-            targets, strengths = [*targets, scene.unlike], [*strengths, 1.0]
-        omega = torch.tensor(strengths).repeat_interleave(scene.windows)
-        null = scene.rows([scene.null] * len(targets))
-        latents = descend(scene.noise, rungs, inversion, trail, scene.rows(targets), null, omega)
-        features = torch.stack([backbone.decode(latent) for latent in latents])
-        magnitudes = torch.stack([backbone.magnitude(each) for each in features])
-        if request.mode == "ddim":
-            mixture, magnitudes, features = magnitudes[-1], magnitudes[:-1], features[:-1]
-        else:
-            mixture = backbone.magnitude(backbone.decode(backbone.encode(scene.features)))
-        masks = (magnitudes / mixture.clamp_min(1e-12)).clamp(0, 1)
-        return Estimate(masks, features, presence(scene))
+        """One climb, one batched descent for all prompts; the same for each further round, with a climb per prompt."""
+        dials = turned(self, scene.request)
+        masks, features = (averaged(each, dials.draws) for each in _rounds(drawn(scene, dials.draws), dials))
+        return Estimate(masks, features, judged(scene))
 
     def passes(self, request: Request, backbone: Backbone) -> int:
-        """The climb, one descent per prompt (two where 0 < omega < 1, or above 1), the question whether it is there."""
-        rungs = ladder(request, backbone)
-        branches = sum((omega != 0) + (omega != 1) for omega in request.strengths) + (request.mode == "ddim")
-        return INVERSIONS[request.mode].passes(rungs) + branches * len(rungs) + presence_passes(request)
+        """Those of the references, and of the question whether each sound is there."""
+        asked = references_passes(request, backbone, request.strengths, turned(self, request))
+        return asked + judging_passes(request, backbone)
+
+
+def _rounds(scene: Scene, dials: Dials) -> tuple[Tensor, Tensor]:
+    """Masks, and what the last descents said, (K, B, C, T, M)."""
+    magnitude, features, masks = scene.backbone.magnitude, scene.features[None], scene.features.new_ones(())
+    said = features
+    for _ in range(dials.rounds):
+        said, mixtures = references(scene, features, scene.request.strengths, dials)
+        ratios = [
+            magnitude(stem) / magnitude(mixtures[slot % len(mixtures)]).clamp_min(1e-12) for slot, stem in enumerate(said)
+        ]
+        masks = masks * torch.stack(ratios).clamp(0, 1)
+        features = masked(scene, masks)
+    return masks, said

@@ -9,12 +9,14 @@ from typing import Any
 from engine.serving.jobs import Jobs
 from engine.serving.questions import QUESTIONS, Room
 from engine.serving.work import Work
+from host_bridge import errors
 from host_bridge.errors import BadMessage, Code, ZeroStemError
 from host_bridge.exchange import Peer
 from host_bridge.messages import (
     Accepted,
     Asked,
     Cancel,
+    Cancelled,
     Deliver,
     Done,
     Fail,
@@ -23,6 +25,7 @@ from host_bridge.messages import (
     Message,
     Retry,
     Stop,
+    StopFetch,
     Strength,
     Submit,
     Tie,
@@ -78,6 +81,8 @@ class Desk:
             for count, row in enumerate(QUESTIONS[type(message)](self._room, message), 1):  # noqa: B007 - the last one counts
                 tell(row)
             end: Message = Done(message.id, message.address, count)
+        except errors.Cancelled:
+            end = Cancelled(message.id)
         except ZeroStemError as error:
             end = Fail.of(error, message.id, message.address)
         except Exception:  # the daemon's loop: whoever asked hears of it, and the log has the details
@@ -86,6 +91,7 @@ class Desk:
             end = Fail.of(trouble, message.id, message.address)
         with self._lock:
             self._open.discard((message.address, message.id))
+            self._room.stopped.discard(message.id)
         tell(end)
 
     def submit(self, message: Submit) -> Answers:
@@ -126,6 +132,15 @@ class Desk:
         self._work.await_delivery(message.id)
         return [Accepted(message.id, message.address)]
 
+    def stop_fetch(self, message: StopFetch) -> Answers:
+        """Stop fetching a model; it hears of it when the next bytes come. Raises BadMessage where none is fetched."""
+        with self._lock:
+            if (Fetch.address, message.id) not in self._open:
+                what, todo = f"No model is fetched under the id {message.id}.", "It has ended, or was never asked for."
+                raise BadMessage(what, todo, Code.NO_SUCH_THING, message.address, message.id)
+            self._room.stopped.add(message.id)
+        return [Accepted(message.id, message.address)]
+
     def stop(self, message: Stop) -> Answers:
         """End the daemon."""
         self._end()
@@ -140,6 +155,7 @@ ORDERS: dict[type[Message], Callable[[Desk, Any], Answers]] = {
     Tie: Desk.tie,
     Knob: Desk.knob,
     Deliver: Desk.deliver,
+    StopFetch: Desk.stop_fetch,
     Stop: Desk.stop,
 }
 """What is carried out. What is only asked is in `questions`."""

@@ -1,14 +1,14 @@
 """What may be asked of the engine: how jobs stand, which models and devices there are, how long something would take."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
-from pathlib import Path
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 
-from engine import weights
+from engine import fetching, weights
 from engine.request import Request
+from engine.serving.arriving import Arriving
 from engine.serving.jobs import Jobs
 from engine.serving.turns import IN_ORDER, NOW
 from engine.serving.work import Work
@@ -24,7 +24,6 @@ from host_bridge.messages import (
     Models,
     Plan,
     PlanRow,
-    Progress,
     Status,
     one_line,
 )
@@ -40,10 +39,11 @@ LONGEST_S = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What the answers come from."""
+    """What the answers come from. stopped: ids of fetches that are to stop."""
 
     jobs: Jobs
     work: Work
+    stopped: set[str] = field(default_factory=set)
 
 
 def _status(room: Room, message: Status) -> Iterator[Message]:
@@ -65,21 +65,12 @@ def _models(_room: Room, message: Models) -> Iterator[Message]:
         yield ModelRow(message.id, index, model.name, model.licence, int(here), model.size, model.good_for)
 
 
-def _fetch(_room: Room, message: Fetch) -> Iterator[Message]:
-    """Whole files at a time, into the hub's own cache; what is there already is not fetched again."""
-    known = weights.CATALOGUE.get(message.model)
-    if known is None:
-        raise BadRequest(f"There is no model called {message.model}.", f"Choose one of {', '.join(weights.CATALOGUE)}.")
-    if known.hub is not None:
-        from huggingface_hub import snapshot_download
-
-        yield Progress(message.id, 0, "fetching", -1)
-        try:
-            folder = Path(snapshot_download(known.hub))
-        except Exception as error:  # no network, no space, a gate: the hub's classes are many, and the answer is the same
-            what = f"The model {known.name} could not be fetched ({one_line(str(error), 300)})."
-            raise BadModel(what, f"Try `{known.fetch}`, which says more.") from error
-        weights.at(folder)
+def _fetch(room: Room, message: Fetch) -> Iterator[Message]:
+    """Into the hub's own cache; what is there already is not fetched again."""
+    progress = Arriving(message.id, room.jobs.tell, lambda: message.id in room.stopped)
+    if wanted := fetching.plan(message.model, progress):
+        fetching.fetch(wanted, progress)
+    yield from ()
 
 
 def _devices(_room: Room, message: Devices) -> Iterator[Message]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.weights import DEFAULT
+from engine.weights import CATALOGUE, DEFAULT, lighter
 from host_bridge.errors import BadModel
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class Warm:
                 if not lacks_memory(error):
                     raise
                 what = f"The model {name} does not fit in the memory of the device."
-                raise BadModel(what, "Close other programs, or choose a smaller model or another device.") from error
+                known = CATALOGUE.get(name)
+                raise BadModel(what, lighter(known.size if known else 1 << 62)) from error
             self._held = (name, separator)
             where = str(separator.backbone.device)
             log.info("model loaded", extra={"model": name, "device": where, "seconds": round(time.monotonic() - began, 2)})

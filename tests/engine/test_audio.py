@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine import audio
-from engine.audio import Source, heard, open_source, resampled
+from engine.audio import Source, heard, heard_by, open_source, resampled
 from host_bridge.errors import BadAudio, BadRequest
 from host_bridge.vocabulary import Hertz
 
@@ -369,3 +369,15 @@ def test_a_mono_model_hears_the_fold_of_the_region_at_its_rate(tmp_path: Path) -
     assert made.dtype == np.float32
     np.testing.assert_array_equal(made, np.concatenate(list(resampled([mean], Hertz(44100), Hertz(16000)))))
     np.testing.assert_array_equal(np.concatenate(list(heard(source, Hertz(44100)))), mean)
+
+
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_a_stereo_model_hears_stereo_as_it_is_and_anything_else_folded_on_both_sides(tmp_path: Path, rate: int) -> None:
+    sound = noise(50_000)
+    stereo = open_source(save(tmp_path / "x.wav", sound, 44100))
+    made = np.concatenate(list(heard_by(stereo, Hertz(rate), 2)))
+    sides = [np.concatenate(list(resampled([side.astype("f4")], Hertz(44100), Hertz(rate)))) for side in sound.T]
+    np.testing.assert_array_equal(made, np.stack(sides, 1))
+    mono = open_source(save(tmp_path / "y.wav", sound[:, :1], 44100))
+    both = np.concatenate(list(heard_by(mono, Hertz(rate), 2)))
+    np.testing.assert_array_equal(both, np.stack([np.concatenate(list(heard(mono, Hertz(rate))))] * 2, 1))

@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,88 +16,13 @@ from torch import Tensor
 
 from engine.backbones.audioldm import AudioLDM
 from engine.backbones.base import Backbone, Conditioning, guided
+from engine.inversion import INVERSIONS
+from engine.inversion.base import Ladder, Trail, descend
 from host_bridge.errors import BadModel, BadRequest
 
 CPU = torch.device("cpu")
 WORDS = 16
 FACTOR = 0.9392935633659363
-
-
-def save_tiny(folder: Path) -> None:
-    """An AudioLDM of a few thousand parameters, saved as the published ones are."""
-    from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-    from transformers import (
-        ClapTextConfig,
-        ClapTextModelWithProjection,
-        RobertaTokenizer,
-        SpeechT5HifiGan,
-        SpeechT5HifiGanConfig,
-    )
-
-    torch.manual_seed(0)
-    channels = (8, 16, 24, 40)
-    UNet2DConditionModel(
-        sample_size=(8, 16),
-        in_channels=8,
-        out_channels=8,
-        block_out_channels=channels,
-        layers_per_block=1,
-        norm_num_groups=8,
-        down_block_types=("DownBlock2D", *["CrossAttnDownBlock2D"] * 3),
-        up_block_types=(*["CrossAttnUpBlock2D"] * 3, "UpBlock2D"),
-        cross_attention_dim=channels,
-        attention_head_dim=8,
-        class_embed_type="simple_projection",
-        projection_class_embeddings_input_dim=WORDS,
-        class_embeddings_concat=True,
-    ).save_pretrained(folder / "unet")
-    AutoencoderKL(
-        in_channels=1,
-        out_channels=1,
-        down_block_types=("DownEncoderBlock2D",) * 3,
-        up_block_types=("UpDecoderBlock2D",) * 3,
-        block_out_channels=(8, 8, 16),
-        latent_channels=8,
-        norm_num_groups=8,
-        scaling_factor=FACTOR,
-    ).save_pretrained(folder / "vae")
-    letters = "abcdefghijklmnopqrstuvwxyzĠ"
-    vocabulary = {token: i for i, token in enumerate(["<s>", "<pad>", "</s>", "<unk>", "<mask>", *letters])}
-    RobertaTokenizer(vocab=vocabulary, merges=[], model_max_length=512).save_pretrained(folder / "tokenizer")
-    text = ClapTextConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=WORDS,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=34,
-        projection_dim=WORDS,
-    )
-    ClapTextModelWithProjection(text).save_pretrained(folder / "text_encoder")
-    voice = SpeechT5HifiGanConfig(
-        model_in_dim=64,
-        sampling_rate=16_000,
-        upsample_initial_channel=32,
-        upsample_rates=[5, 4, 2, 2, 2],
-        upsample_kernel_sizes=[16, 16, 8, 4, 4],
-        resblock_kernel_sizes=[3],
-        resblock_dilation_sizes=[[1, 3]],
-        normalize_before=False,
-    )
-    vocoder = SpeechT5HifiGan(voice)
-    for parameter in vocoder.parameters():  # as initialised it is all but silent
-        if parameter.dim() > 1:
-            torch.nn.init.kaiming_normal_(parameter)
-    vocoder.save_pretrained(folder / "vocoder")
-    DDIMScheduler(
-        beta_start=0.0015,
-        beta_end=0.0195,
-        beta_schedule="scaled_linear",
-        clip_sample=False,
-        set_alpha_to_one=False,
-        steps_offset=1,
-    ).save_pretrained(folder / "scheduler")
-    (folder / "model_index.json").write_text(json.dumps({"_class_name": "AudioLDMPipeline"}))
 
 
 def load(folder: Path, precision: torch.dtype | None = torch.float32) -> AudioLDM:
@@ -108,20 +33,9 @@ def copy(checkpoint: Path, folder: Path) -> Path:
     return Path(shutil.copytree(checkpoint, folder / "copy"))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """So small a network is slower on several, much so where other tests run beside these."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("audioldm")
-    save_tiny(folder)
-    return folder
+def checkpoint(tiny: Callable[[str], Path]) -> Path:
+    return tiny("audioldm")
 
 
 @pytest.fixture(scope="module")
@@ -298,6 +212,66 @@ def test_what_it_returns_may_be_fitted_to(model: AudioLDM) -> None:
     mask = torch.zeros_like(target, requires_grad=True)
     ((mask * target) - model.magnitude(target)).square().mean().backward()
     assert mask.grad is not None
+
+
+@pytest.mark.filterwarnings("ignore:.*:FutureWarning")  # the pipeline's class is deprecated
+@pytest.mark.parametrize("strength", [1.0, 2.5])
+def test_coming_down_is_the_pipelines_own_way(model: AudioLDM, checkpoint: Path, strength: float) -> None:
+    from diffusers import AudioLDMPipeline, AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+    from transformers import AutoTokenizer, ClapTextModelWithProjection, SpeechT5HifiGan
+
+    kinds = {
+        "vae": AutoencoderKL,
+        "text_encoder": ClapTextModelWithProjection,
+        "tokenizer": AutoTokenizer,
+        "unet": UNet2DConditionModel,
+        "scheduler": DDIMScheduler,
+        "vocoder": SpeechT5HifiGan,
+    }
+    pipeline = AudioLDMPipeline(**{name: kind.from_pretrained(checkpoint / name) for name, kind in kinds.items()})
+    pipeline.set_progress_bar_config(disable=True)
+    top = torch.randn(1, 8, 16, 16, generator=torch.Generator().manual_seed(5))
+    how = {"num_inference_steps": 5, "guidance_scale": strength, "audio_length_in_s": 0.64, "latents": top}
+    heard = torch.tensor(pipeline("a dog", **how).audios)
+    trail, null = Trail(top, top.new_empty(1, 0, *top.shape[1:])), model.embed([""])
+    ladder, asked, weight = Ladder.build(model.schedule, 5), model.embed(["a dog"]), torch.full((1,), strength)
+    found = descend(model.noise, ladder, INVERSIONS["ddim"], trail, asked, null, weight)[0]
+    audio = model.render(model.decode(found))[:, 0]
+    assert audio.std() > 1e-2
+    torch.testing.assert_close(audio[:, : heard.shape[1]], heard, atol=2e-3, rtol=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore:.*:FutureWarning")  # the pipeline's class is deprecated
+def test_musicldm_comes_down_its_own_pipelines_way(tiny: Callable[[str], Path]) -> None:
+    """Its words are embedded beside it: under transformers 5 the pipeline cannot do that itself."""
+    from diffusers import AutoencoderKL, DDIMScheduler, MusicLDMPipeline, UNet2DConditionModel
+    from transformers import AutoTokenizer, ClapModel, SpeechT5HifiGan
+
+    folder = tiny("audioldm, music")
+    kinds = {
+        "vae": AutoencoderKL,
+        "text_encoder": ClapModel,
+        "tokenizer": AutoTokenizer,
+        "unet": UNet2DConditionModel,
+        "scheduler": DDIMScheduler,
+        "vocoder": SpeechT5HifiGan,
+    }
+    parts = {name: kind.from_pretrained(folder / name) for name, kind in kinds.items()}
+    pipeline = MusicLDMPipeline(**parts, feature_extractor=None)
+    pipeline.set_progress_bar_config(disable=True)
+    music = load(folder)
+    tokens = pipeline.tokenizer(["a dog", ""], padding=True, return_tensors="pt")
+    with torch.no_grad():
+        words = pipeline.text_encoder.get_text_features(**tokens).pooler_output
+    torch.testing.assert_close(music.embed(["a dog", ""]).tensors["clap"], words)
+    top = torch.randn(1, 8, 16, 16, generator=torch.Generator().manual_seed(5))
+    how = {"num_inference_steps": 5, "guidance_scale": 2.5, "audio_length_in_s": 0.64, "latents": top}
+    heard = torch.tensor(pipeline(prompt_embeds=words[:1], negative_prompt_embeds=words[1:], **how).audios)
+    trail, null = Trail(top, top.new_empty(1, 0, *top.shape[1:])), music.embed([""])
+    ladder, asked, weight = Ladder.build(music.schedule, 5), music.embed(["a dog"]), torch.full((1,), 2.5)
+    found = descend(music.noise, ladder, INVERSIONS["ddim"], trail, asked, null, weight)[0]
+    audio = music.render(music.decode(found))[:, 0]
+    torch.testing.assert_close(audio[:, : heard.shape[1]], heard, atol=2e-3, rtol=1e-3)
 
 
 def test_loading_asks_no_network(checkpoint: Path, no_network: None) -> None:

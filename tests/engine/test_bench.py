@@ -81,7 +81,7 @@ def test_masks_of_one_give_back_the_mixture() -> None:
 
 
 def test_every_method_is_measured_on_every_mix_and_case(scores: quality.Scores) -> None:
-    assert {name for name, _ in scores.gains} == {*METHODS, ORACLE}
+    assert {name for name, _ in scores.gains} == {*METHODS, f"dgmo {quality.UNFITTED}", ORACLE}
     assert all(len(gains) == 2 for gains in (*scores.gains.values(), *scores.at_strength.values()))
     assert all(wrong == PROMPTS[2] for wrong in scores.wrong)
 

@@ -79,7 +79,7 @@ def test_the_embedded_model_is_always_here() -> None:
 def test_a_model_that_was_never_fetched_comes_with_the_command_that_fetches_it(name: str) -> None:
     with pytest.raises(BadModel) as caught:
         weights.find(name)
-    assert caught.value.todo == f"Fetch it: `hf download {S}`."
+    assert caught.value.todo == f"Fetch it: `zerostem models fetch {name}`."
 
 
 @pytest.mark.parametrize("name", ["audioldm-s-full-v2", S])
@@ -173,18 +173,18 @@ def test_a_bin_file_cut_short_is_named(tmp_path: Path) -> None:
         weights.find(str(folder))
 
 
-def test_damage_in_the_hubs_cache_is_mended_by_fetching_that_one_file(home: Path) -> None:
+def test_damage_in_the_hubs_cache_is_mended_by_fetching_again(home: Path) -> None:
     (fake_cache(home) / "vae" / "config.json").write_text("")
     with pytest.raises(BadModel) as caught:
         weights.find(S)
-    assert caught.value.todo == f"Fetch it again: `hf download {S} vae/config.json --force-download`."
+    assert caught.value.todo == "Fetch it again: `zerostem models fetch audioldm-s-full-v2`."
 
 
 def test_a_download_that_stopped_half_way_is_gone_on_with(home: Path) -> None:
     (fake_cache(home) / "unet" / "diffusion_pytorch_model.safetensors").unlink()
     with pytest.raises(BadModel, match="has no unet/diffusion_pytorch_model") as caught:
         weights.find(S)
-    assert caught.value.todo == f"Fetch it again: `hf download {S}`."
+    assert caught.value.todo == "Fetch it again: `zerostem models fetch audioldm-s-full-v2`."
 
 
 def test_files_that_were_left_out_on_purpose_are_not_missed(home: Path) -> None:
@@ -242,3 +242,11 @@ def test_in_the_hubs_cache_the_commit_counts_and_not_the_time(home: Path) -> Non
 def test_a_pocket_that_someone_trained_is_a_model_too(tmp_path: Path) -> None:
     folder = fake(tmp_path / "mine", weights.LAYOUTS["pocket"])
     assert weights.find(str(folder)).weights.backbone == "pocket"
+
+
+def test_a_model_too_large_for_the_memory_is_told_the_largest_smaller_one_that_is_here(home: Path) -> None:
+    large = weights.CATALOGUE["audioldm-l-full"].size
+    assert weights.lighter(large).startswith("pocket is here and smaller (0.023 GB)")
+    fake_cache(home)
+    assert weights.lighter(large).startswith("audioldm-s-full-v2 is here and smaller (1.7 GB)")
+    assert weights.lighter(1).startswith("Close other programs")

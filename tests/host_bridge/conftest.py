@@ -41,6 +41,7 @@ from host_bridge.messages import (
     Retry,
     Status,
     Stop,
+    StopFetch,
     Strength,
     Submit,
     Tie,
@@ -164,6 +165,9 @@ class House:
         answers = [Accepted(message.id, message.address), Progress(message.id, 500, "fetching", 1)]
         return [*answers, Done(message.id, message.address, 1)]
 
+    def stop_fetch(self, message: StopFetch) -> list[Message]:
+        return [Accepted(message.id, message.address), Cancelled(message.id)]
+
     def devices(self, message: Devices) -> list[Message]:
         return [DeviceRow(message.id, 0, "cpu", "cpu", -1), Done(message.id, message.address, 1)]
 
@@ -221,6 +225,7 @@ House._HANDLERS |= {
     Deliver: House.deliver,
     Models: House.models,
     Fetch: House.fetch,
+    StopFetch: House.stop_fetch,
     Devices: House.devices,
     Plan: House.plan,
     Stop: House.stop,

@@ -58,7 +58,7 @@ def test_a_preset_cannot_be_changed() -> None:
         (PLAIN + "strenght = 1", "has an unknown key, 'strenght'. Did you mean 'strength'?"),
         (PLAIN + "colour = 1", "has an unknown key, 'colour'. The keys are title,"),
         (PLAIN + 'name = "other"', "has an unknown key, 'name'."),
-        (PLAIN + "strength = 7", "has strength = 7. Make it a number from 0 to 1."),
+        (PLAIN + "strength = 21", "has strength = 21. Make it a number from 0 to 20."),
         (PLAIN + "strength = true", "has strength = True."),
         (PLAIN + 'strength = "1"', "has strength = '1'."),
         (PLAIN + "strength = nan", "has strength = nan."),

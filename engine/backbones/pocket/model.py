@@ -35,6 +35,7 @@ class Pocket:
     schedule = SCHEDULE
     grid = mel.GRID
     exact_codec = True
+    rising = -1
     default_steps = 25
     batch = 32
     presence = (-0.008, -0.002)

@@ -1,0 +1,146 @@
+"""Stable Audio Open: a transformer on the latents of a stereo waveform at 44.1 kHz, told what to hear by T5."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from engine.backbones import lapped
+from engine.backbones.base import Conditioning, epsilon_from_v
+from engine.backbones.checkpoint import fingerprint, opened
+from engine.backbones.peak import peak_gain
+from engine.backbones.schedules import Continuous
+from engine.backbones.words import listed, refuse_long
+from engine.execution.plain import network_dtype
+from host_bridge.vocabulary import Hertz, Samples
+
+PEAK = 0.9
+"""Trained on music and field recordings as they were published: near full scale."""
+
+
+class StableAudio:
+    """Backbone: 44.1 kHz stereo, 47 s windows, a lossy codec, prompts in free text (Evans et al. 2024, arXiv 2407.14358).
+
+    It has no mel: features are a lapped transform of the waveform, so that they can be masked, decoded and rendered without
+    loss. Latents (B, 64, L, 1) have a frame per 2048 samples. The transformer alone runs in `precision`.
+    """
+
+    channels = 2
+    exact_codec = False
+    rising = None
+    default_steps = 100
+    presence: tuple[float, float] | None = None
+
+    def __init__(self, device: torch.device, folder: Path, precision: torch.dtype | None = None) -> None:
+        """Load the checkpoint in `folder`, in diffusers' layout.
+
+        `precision` is the transformer's; left out, the fastest that the device computes in. Raises BadModel for a checkpoint
+        that is incomplete or damaged, or of another family.
+        """
+        self.device = device
+        self.batch = 1 if device.type == "cpu" else 8
+        self.precision = precision or network_dtype(device)
+        with opened("stable_audio", folder, device) as checkpoint:
+            from diffusers.models.autoencoders.autoencoder_oobleck import AutoencoderOobleck
+            from diffusers.models.embeddings import get_1d_rotary_pos_embed
+            from diffusers.models.transformers.stable_audio_transformer import StableAudioDiTModel
+            from diffusers.pipelines.stable_audio.modeling_stable_audio import StableAudioProjectionModel
+            from transformers import T5EncoderModel
+
+            weights = checkpoint.found.weights
+            self.name, self.licence = weights.name, weights.licence
+            self.fingerprint = fingerprint(checkpoint.found, self.precision)
+            told = checkpoint.settings("scheduler/scheduler_config.json")
+            if (told["prediction_type"], told["sigma_data"]) != ("v_prediction", 1.0):
+                raise ValueError("its scheduler is of another kind")
+            self.schedule = Continuous(told["sigma_min"], told["sigma_max"])
+            self._tokenizer = checkpoint.tokenizer("tokenizer")
+            self._t5 = checkpoint.part(T5EncoderModel, "text_encoder")
+            self._projection = checkpoint.part(StableAudioProjectionModel, "projection_model")
+            self._vae = checkpoint.part(AutoencoderOobleck, "vae")
+            if self._vae.config.audio_channels != self.channels:
+                raise ValueError(f"it hears {self._vae.config.audio_channels} channels, not 2")
+            self._transformer = checkpoint.part(StableAudioDiTModel, "transformer")
+            # bfloat16 cannot tell the upper levels apart (its numbers below 1 are 1/256 apart), so they are told in float32
+            self._told_level = checkpoint.keep(self._transformer.time_proj)
+            self._transformer.time_proj = torch.nn.Identity()
+            self._transformer.to(self.precision)
+            shape = self._transformer.config
+            self._turn = get_1d_rotary_pos_embed
+            self._turn_width, self._frames = shape.attention_head_dim // 2, int(shape.sample_size)
+        self.rate = Hertz(int(self._vae.config.sampling_rate))
+        self.hop = int(self._vae.hop_length)
+        self.window = Samples(self._frames * self.hop)
+        self.grid = lapped.grid(self.rate)
+
+    def gain(self, audio: Tensor) -> Tensor:
+        """Brings the peak of both channels together to `PEAK`; silence stays as it is."""
+        return peak_gain(audio, PEAK)
+
+    def analyse(self, audio: Tensor) -> Tensor:
+        """(B, 2, N) -> (B, 2, N / 1024, 1024) signed coefficients. Raises ValueError unless the codec takes N samples."""
+        if audio.shape[-1] % self.hop or audio.shape[-1] % lapped.SIZE:
+            raise ValueError(f"{audio.shape[-1]} samples are not a multiple of {self.hop} and {lapped.SIZE}")
+        return lapped.analyse(audio.to(self.device))
+
+    @torch.no_grad()
+    def encode(self, features: Tensor) -> Tensor:
+        """Coefficients -> (B, 64, L, 1): the mode of the posterior. It has the size of the noise as it is.
+
+        One window at a time: half a minute of stereo takes gigabytes in the codec's first layers.
+        """
+        audio = lapped.synthesise(features)
+        return torch.cat([self._vae.encode(some).latent_dist.mode() for some in audio.split(1)])[..., None]
+
+    @torch.no_grad()
+    def decode(self, latent: Tensor) -> Tensor:
+        """(B, 64, L, 1) -> coefficients of the decoded waveform."""
+        return lapped.analyse(torch.cat([self._vae.decode(some).sample for some in latent[..., 0].split(1)]))
+
+    def magnitude(self, features: Tensor) -> Tensor:
+        """The coefficients' pseudo-spectrum."""
+        return lapped.magnitude(features)
+
+    def scale(self, features: Tensor, gain: Tensor) -> Tensor:
+        """A factor on coefficients. Magnitudes follow exactly where it is the same for neighbouring bands."""
+        return features * gain
+
+    def render(self, features: Tensor) -> Tensor:
+        """Coefficients -> audio (B, 2, 1024 T), without a vocoder and without loss."""
+        return lapped.synthesise(features)
+
+    @torch.no_grad()
+    def embed(self, prompts: Sequence[str]) -> Conditioning:
+        """Word vectors with the window's start and end behind them (prompts, 130, 768), and both (prompts, 1, 1536).
+
+        The null prompt has zeros for words, as in the public code. A bare string is one prompt. Raises BadRequest for a
+        prompt of more than 128 tokens.
+        """
+        most = self._tokenizer.model_max_length
+        ends = [torch.tensor([seconds], device=self.device) for seconds in (0.0, self.window / self.rate)]
+        times = self._projection(start_seconds=ends[0], end_seconds=ends[1])
+        start, end = times.seconds_start_hidden_states, times.seconds_end_hidden_states
+        rows = []
+        for prompt in listed(prompts):
+            refuse_long(prompt, len(self._tokenizer(prompt, verbose=False)["input_ids"]), most, self.name)
+            tokens = self._tokenizer([prompt], padding="max_length", max_length=most, return_tensors="pt").to(self.device)
+            mask = tokens["attention_mask"]
+            vectors = self._projection(text_hidden_states=self._t5(tokens["input_ids"], mask)[0]).text_hidden_states
+            row = torch.cat([vectors * mask[..., None], start, end], 1)
+            rows.append(row if prompt else torch.zeros_like(row))
+        return Conditioning({"words": torch.cat(rows), "times": torch.cat([start, end], 2).repeat(len(rows), 1, 1)})
+
+    @torch.no_grad()
+    def noise(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
+        """Epsilon for (B, 64, L, 1), each item at its own t."""
+        turn = self._turn(self._turn_width, latent.shape[2] + 1, use_real=True, repeat_interleave_real=False)
+        said = self._transformer(
+            latent[..., 0].to(self.precision),
+            self._told_level(levels.float().to(self.device)),
+            encoder_hidden_states=conditioning.tensors["words"].to(self.precision),
+            global_hidden_states=conditioning.tensors["times"].to(self.precision),
+            rotary_embedding=tuple(each.to(self.device) for each in turn),
+            return_dict=False,
+        )[0]
+        return epsilon_from_v(said.float()[..., None], latent, self.schedule.alpha_bar(levels))
