@@ -17,17 +17,21 @@ from presets import PresetError
 COMMANDS = {
     "separate": ("engine.commands.separate:main", "take named sounds out of audio files"),
     "inbox": ("engine.commands.inbox:main", "watch a folder, and separate what is put into it"),
+    "project": ("engine.commands.project:main", "separate a track of a closed REAPER project"),
     "demo": ("engine.commands.demo:main", "separate the mix that comes along, and show what came out"),
     "models": ("engine.commands.models:main", "list the models, what each is good for and what its licence allows"),
     "bench": ("engine.commands.bench:main", "measure quality and speed on this machine"),
-    "install": ("installers.commands:install", "start the daemon whenever you log in: `install service`"),
+    "install": ("installers.commands:install", "start the daemon at logon, or put ZeroStem into a DAW"),
     "uninstall": ("installers.commands:uninstall", "take away what `install` has added"),
     "daemon": ("engine.commands.daemon:main", "serve DAWs, the panel and the command line"),
     "submit": ("engine.commands.submit:main", "give the daemon a file and the sounds to take out of it"),
     "watch": ("engine.commands.watch:main", "show how far the daemon's jobs are"),
     "cancel": ("engine.commands.cancel:main", "stop a job of the daemon's"),
     "ring": ("engine.commands.ring:main", "wake the daemon for a job that lies in its spool"),
+    "strength": ("engine.commands.strength:main", "give a stem of a finished job another strength"),
+    "deliver": ("engine.commands.deliver:main", "add a finished job's stems once more to the folder that it names"),
     "status": ("engine.commands.status:main", "how the daemon and its jobs stand, whether or not it runs"),
+    "audacity": ("engine.commands.audacity:main", "separate what is selected in the running Audacity"),
     "rebuild": ("engine.commands.rebuild:main", "make a stem again from what its sidecar says"),
     "stop": ("engine.commands.stop:main", "end the daemon"),
     "doctor": ("engine.commands.doctor:main", "report on this machine and installation, to paste into a bug report"),
@@ -44,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     try:
         code = _dispatch(words)
-        sys.stdout.flush()
+        print(end="", flush=True)  # pythonw has no stdout at all, and `print` minds that
     except ZeroStemError as error:
         return _complain(f"{error.what} {error.todo}", error.exit_code)
     except PresetError as error:
