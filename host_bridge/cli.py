@@ -18,17 +18,21 @@ COMMANDS = {
     "separate": ("engine.commands.separate:main", "take named sounds out of audio files"),
     "suggest": ("engine.commands.suggest:main", "say which sounds are likely in a mix: prompts to ask it for"),
     "inbox": ("engine.commands.inbox:main", "watch a folder, and separate what is put into it"),
+    "project": ("engine.commands.project:main", "separate a track of a closed REAPER project"),
     "demo": ("engine.commands.demo:main", "separate the mix that comes along, and show what came out"),
     "models": ("engine.commands.models:main", "list models and what their licences allow; fetch, verify, find and remove them"),
     "bench": ("engine.commands.bench:main", "measure quality and speed on this machine"),
-    "install": ("installers.commands:install", "start the daemon whenever you log in: `install service`"),
+    "install": ("installers.commands:install", "start the daemon at logon, or put ZeroStem into a DAW"),
     "uninstall": ("installers.commands:uninstall", "take away what `install` has added"),
     "daemon": ("engine.commands.daemon:main", "serve DAWs, the panel and the command line"),
     "submit": ("engine.commands.submit:main", "give the daemon a file and the sounds to take out of it"),
     "watch": ("engine.commands.watch:main", "show how far the daemon's jobs are"),
     "cancel": ("engine.commands.cancel:main", "stop a job of the daemon's"),
     "ring": ("engine.commands.ring:main", "wake the daemon for a job that lies in its spool"),
+    "strength": ("engine.commands.strength:main", "give a stem of a finished job another strength"),
+    "deliver": ("engine.commands.deliver:main", "add a finished job's stems once more to the folder that it names"),
     "status": ("engine.commands.status:main", "how the daemon and its jobs stand, whether or not it runs"),
+    "audacity": ("engine.commands.audacity:main", "separate what is selected in the running Audacity"),
     "rebuild": ("engine.commands.rebuild:main", "make a stem again from what its sidecar says"),
     "tidy": ("engine.commands.tidy:main", "take jobs that ended long ago out of the spool"),
     "stop": ("engine.commands.stop:main", "end the daemon"),
@@ -46,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     try:
         code = _dispatch(words)
-        sys.stdout.flush()
+        print(end="", flush=True)  # pythonw has no stdout at all, and `print` minds that
     except ZeroStemError as error:
         return _complain(f"{error.what} {error.todo}", error.exit_code)
     except PresetError as error:

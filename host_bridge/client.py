@@ -157,20 +157,13 @@ class Client:
         """Queue a job again that failed or was cancelled. Raises NoDaemon, Refused."""
         self._request(Retry(self.engine.token, id))
 
-    def deliver(self, id: str) -> None:
-        """Bring a finished job's stems to the host again. Raises NoDaemon, Refused."""
-        self._request(Deliver(self.engine.token, id))
+    def deliver(self, id: str, *, wait: bool = False) -> None:
+        """Bring a finished job's stems to the host again; wait: until they are there. Raises NoDaemon, Refused."""
+        self._order(Deliver(self.engine.token, id), wait=wait)
 
     def strength(self, id: str, stem: str, permille: int, *, wait: bool = False) -> None:
         """Give a stem another strength; wait: until it is rendered. Raises NoDaemon, Refused."""
-        asked = Strength(self.engine.token, id, stem, permille)
-        self._request(asked)
-        while wait:
-            for message in self._until(lambda: self._request(asked), id):
-                if isinstance(message, Done) and (message.id, message.what) == (id, asked.address):
-                    return
-                if isinstance(message, Fail) and (message.id, message.what) == (id, asked.address):
-                    raise Refused(message)
+        self._order(Strength(self.engine.token, id, stem, permille), wait=wait)
 
     def tie(self, knob: int, id: str, stem: str) -> None:
         """Let a plain fader move a stem. Raises NoDaemon, Refused."""
@@ -257,6 +250,16 @@ class Client:
         if not isinstance(answer, Accepted):
             self._waiting.append(answer)
         return answer
+
+    def _order(self, asked: Asked, *, wait: bool) -> None:
+        """Ask, and wait for the end of what was asked where that is wanted. Raises NoDaemon, Refused."""
+        self._request(asked)
+        while wait:
+            for message in self._until(lambda: self._request(asked), asked.id):
+                if isinstance(message, Done | Fail) and (message.id, message.what) == (asked.id, asked.address):
+                    if isinstance(message, Fail):
+                        raise Refused(message)
+                    return
 
     def _rows(self, asked: Asked, kind: type[Row]) -> list[Row]:
         """Ask over TCP, which loses nothing and carries as many rows as there are. Raises NoDaemon, Refused."""

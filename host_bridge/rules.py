@@ -111,7 +111,7 @@ REQUEST = {
     ),
     "deliver": Rule("the absolute path of an existing folder where the stems are added, under new names", is_path, False),
     "name": Rule("what the host calls the region", _line(200), False),
-    "host": Rule("who asks: reaper, ardour, panel, cli", _line(64), False),
+    "host": Rule("who asks: reaper, ardour, audacity, panel, cli", _line(64), False),
 }
 STATE = {
     "schema": SCHEMA,

@@ -258,7 +258,8 @@ def _with_preset(request: RequestFile) -> RequestFile:
     try:
         preset = load(request.preset, own if (own / f"{request.preset}.toml").is_file() else LIBRARY)
     except PresetError as error:
-        raise BadRequest(*str(error).split(". ", 1)) from error
+        what, _, todo = str(error).partition(". ")
+        raise BadRequest(f"{what}.", todo) from error
     stems = request.stems or tuple(Stem(prompt, preset.strength) for prompt in preset.prompts)
     return replace(request, stems=stems, settings={**_settings(preset), **request.settings})
 

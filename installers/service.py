@@ -64,7 +64,7 @@ def install(system: System, what: Program, run: Run, say: Say) -> None:
         return
     aside = None
     if before is not None and not (paper and paper.whole):
-        aside = _free(path, _CHANGED if paper else _STRANGER)
+        aside = free(path, CHANGED if paper else STRANGER)
     if paper:
         _try(system.leave, run)
     try:
@@ -103,11 +103,11 @@ def uninstall(system: System, run: Run, say: Say) -> None:
         return
     _try(system.leave, run)
     if not paper.whole:
-        kept = _free(path, _CHANGED)
+        kept = free(path, CHANGED)
         path.rename(kept)
         say(f"The file had been changed since it was installed; it is kept as {kept}.")
     _take_away(path, paper.folders_made)
-    stranger = path.with_name(path.name + _STRANGER)
+    stranger = path.with_name(path.name + STRANGER)
     if stranger.exists():
         stranger.rename(path)
         say(f"What had been set aside is back: {path}")
@@ -148,7 +148,7 @@ def call(words: Words) -> None:
         )
 
 
-_STRANGER, _CHANGED = ".before-zerostem", ".changed"
+STRANGER, CHANGED = ".before-zerostem", ".changed"
 """What a file's name ends in once it is set aside: another's, and ours with changes of the user's."""
 
 
@@ -186,9 +186,10 @@ def _write(path: Path, text: str, system: System, aside: Path | None) -> None:
     path.write_bytes(text.encode(system.encoding))
 
 
-def _free(path: Path, ending: str) -> Path:
+def free(path: Path, ending: str) -> Path:
+    """A name beside a file's own that nobody has."""
     name, number = path.name + ending, 1
-    while path.with_name(name).exists():
+    while os.path.lexists(path.with_name(name)):
         number += 1
         name = f"{path.name}{ending} ({number})"
     return path.with_name(name)

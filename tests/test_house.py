@@ -66,6 +66,11 @@ def test_what_is_tested_is_the_wheel_and_not_the_checkout(name: str) -> None:
     [
         "host_bridge/*.md",
         "host_bridge/lua/*.lua",
+        "host_bridge/hosts/reaper/*.lua",
+        "host_bridge/hosts/reaper/*.ReaperOSC",
+        "host_bridge/hosts/ardour/*.lua",
+        "installers/*.sh",
+        "installers/*.ps1",
         "engine/backbones/pocket/*.safetensors",
         "engine/backbones/pocket/*.json",
         "presets/library/*.toml",

@@ -55,7 +55,7 @@ def main(argv: list[str]) -> int:
     sidecars, worst = [], 0
     for path, out, name in zip(options.inputs, outs, names, strict=True):
         try:
-            with _bar(path.name, shown=sys.stderr.isatty()) as progress:
+            with bar(path.name, shown=sys.stderr.isatty()) as progress:
                 sidecars.append(separator.separate(path, request, wish_of.to(out, name), progress))
         except ZeroStemError as error:
             if len(options.inputs) == 1:
@@ -71,7 +71,7 @@ def main(argv: list[str]) -> int:
 
 
 @contextmanager
-def _bar(title: str, *, shown: bool) -> Iterator[Progress]:
+def bar(title: str, *, shown: bool) -> Iterator[Progress]:
     """A progress bar with the time to go, on stderr."""
     from rich.console import Console
     from rich.markup import escape

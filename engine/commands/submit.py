@@ -2,18 +2,15 @@
 
 import argparse
 import json
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from engine.commands import wanted
 from engine.commands.arguments import Parser
-from engine.request import Request
 from host_bridge.errors import BadAudio, BadRequest
 from host_bridge.forms import RequestFile, Source
-from host_bridge.vocabulary import Samples, Stem
-
-_APART = {"prompts", "strengths"}
+from host_bridge.vocabulary import Samples
 
 
 def parser() -> Parser:
@@ -55,21 +52,8 @@ def _lines(told: dict[str, Any]) -> list[str]:
 
 def _request(options: argparse.Namespace) -> RequestFile:
     """The file's channels as the sources of one region. Raises BadAudio, BadRequest."""
-    if options.device != "auto":
-        raise BadRequest("The daemon has chosen its device when it was started.", "Start it with `zerostem daemon --device`.")
-    request, wishes = wanted.meant(options)
-    settings: dict[str, Any] = {
-        field.name: value
-        for field in fields(Request)
-        if field.name not in _APART and (value := getattr(request, field.name)) != field.default
-    }
-    settings |= {} if wishes.gain_db is None else {"gain_db": wishes.gain_db}
-    settings |= {} if wishes.rest else {"rest": False}
-    settings |= {} if wishes.stems else {"everything_but": True}
-    return RequestFile(
-        stems=tuple(Stem(prompt, strength) for prompt, strength in zip(request.prompts, request.strengths, strict=True)),
-        model=options.name,
-        settings=settings,
+    return replace(
+        wanted.for_daemon(options),
         source=_sources(options.file, options.start, options.length),
         deliver=options.out.absolute() if options.out else None,
         name=options.file.stem,

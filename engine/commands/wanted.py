@@ -1,17 +1,22 @@
 """What is wanted of every input alike: the options that say so, and the request that they and a preset make together."""
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import presets
 from engine.request import Request
 from host_bridge.errors import BadRequest
+from host_bridge.forms import RequestFile
 from host_bridge.settings import places
+from host_bridge.vocabulary import Stem
 
 if TYPE_CHECKING:
     from engine.separation import Wish
+
+_APART = {"prompts", "strengths"}
+"""What a request file keeps stem by stem, and not among its settings."""
 
 
 def add_options(made: argparse.ArgumentParser) -> None:
@@ -99,6 +104,23 @@ def meant(options: argparse.Namespace) -> tuple[Request, Wishes]:
     )
     gain_db = _given(options.gain, preset.gain_db)
     return request, Wishes(options.start, options.length, not preset.everything_but, options.rest is not False, gain_db)
+
+
+def for_daemon(options: argparse.Namespace) -> RequestFile:
+    """The same as a request file, which has no sound yet. Raises BadRequest."""
+    if options.device != "auto":
+        raise BadRequest("The daemon has chosen its device when it was started.", "Start it with `zerostem daemon --device`.")
+    request, wishes = meant(options)
+    settings: dict[str, Any] = {
+        field.name: value
+        for field in fields(Request)
+        if field.name not in _APART and (value := getattr(request, field.name)) != field.default
+    }
+    settings |= {} if wishes.gain_db is None else {"gain_db": wishes.gain_db}
+    settings |= {} if wishes.rest else {"rest": False}
+    settings |= {} if wishes.stems else {"everything_but": True}
+    stems = tuple(Stem(prompt, strength) for prompt, strength in zip(request.prompts, request.strengths, strict=True))
+    return RequestFile(stems=stems, model=options.name, settings=settings)
 
 
 def _given(option: Any, preset: Any) -> Any:

@@ -6,7 +6,7 @@ A datagram to this machine, to the port that the user names in `hosts.toml` besi
     port = 8000
     [ardour]
     port = 3819
-    action = "LuaAction/script-1"
+    action = "LuaAction/script-32"
 """
 
 import socket
@@ -18,7 +18,7 @@ from pathlib import Path
 from host_bridge.errors import BadRequest
 
 HOST = "127.0.0.1"
-ACTIONS = {"reaper": ("/action/str", "_ZEROSTEM_IMPORT"), "ardour": ("/access_action", "LuaAction/script-1")}
+ACTIONS = {"reaper": ("/action/str", "_ZEROSTEM_IMPORT"), "ardour": ("/access_action", "LuaAction/script-32")}
 """For each host, by the name in a request: the address that runs an action, and the action unless the user names another."""
 FILE = "hosts.toml"
 

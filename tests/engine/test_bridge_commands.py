@@ -19,7 +19,7 @@ from host_bridge.forms import RequestFile, StateFile
 from host_bridge.spool import Spool
 from host_bridge.vocabulary import Job, State, Stem, new_id
 
-OURS = ("daemon", "submit", "watch", "cancel", "ring", "status", "rebuild", "tidy", "stop")
+OURS = ("daemon", "submit", "watch", "cancel", "ring", "strength", "deliver", "status", "rebuild", "tidy", "stop")
 RATE = 16_000
 WRONG = RequestFile((Stem("drums"),), settings={"complete": True})
 """Refused before a model is loaded."""
@@ -185,6 +185,52 @@ def test_rebuild_makes_the_same_stems_from_a_result_and_notices_a_file_that_chan
     code, _, complaint = run("rebuild", sidecar, "-o", tmp_path / "again")
     assert code == 1
     assert "has changed" in complaint
+
+
+def test_a_strength_is_set_by_a_stems_number_and_delivered_under_a_new_name(run: Run, song: Path, tmp_path: Path) -> None:
+    words = ("submit", song, "-p", "drums", "-p", "bass", "--method", "mixture", "-o", tmp_path, "--wait", "--json")
+    job = json.loads(run(*words)[1])["id"]
+    answer = tmp_path / "answer.json"
+    code, out, _ = run("strength", job, "/2", "0.25", "--deliver", "--answer", answer)
+    assert (code, out) == (0, f"/2 of {job} is at 25%.\n")
+    assert json.loads(answer.read_text()) == {"schema": "zerostem-answer/1", "error": ""}
+    with Client.find("test") as client:
+        result = client.spool.result(job)
+    assert result
+    assert [stem["strength"] for stem in result["stems"]] == [1.0, 0.25]
+    assert all(Path(place).is_file() and Path(place).parent == tmp_path for place in result["delivered"])
+    assert run("strength", job, "drums", "0.5")[0] == 0
+
+
+def test_deliver_adds_what_was_taken_away(run: Run, song: Path, tmp_path: Path) -> None:
+    job = json.loads(run("submit", song, "-p", "drums", "--method", "mixture", "-o", tmp_path, "--wait", "--json")[1])["id"]
+    (tmp_path / "song - drums.wav").unlink()
+    code, out, _ = run("deliver", job)
+    assert code == 0
+    assert out.splitlines() == [str(tmp_path / "song - drums.wav"), str(tmp_path / "song - rest.wav")]
+    assert (tmp_path / "song - drums.wav").is_file()
+    job = json.loads(run("submit", song, "-p", "drums", "--method", "mixture", "--wait", "--json")[1])["id"]
+    assert run("deliver", job)[1] == f"Job {job} names no folder.\n"
+
+
+@pytest.mark.parametrize(
+    ("stem", "strength", "sentence"),
+    [
+        ("/9", "0.5", "has no stem /9"),
+        ("/x", "0.5", "has no stem /x"),
+        ("tuba", "0.5", "no stem tuba"),
+        ("drums", "1.5", "of 1.5"),
+    ],
+)
+def test_a_strength_that_cannot_be_is_answered_in_the_file_too(
+    run: Run, song: Path, tmp_path: Path, stem: str, strength: str, sentence: str
+) -> None:
+    job = json.loads(run("submit", song, "-p", "drums", "--method", "mixture", "--wait", "--json")[1])["id"]
+    answer = tmp_path / "answer.json"
+    code, _, complaint = run("strength", job, stem, strength, "--answer", answer)
+    assert code != 0
+    assert sentence in complaint
+    assert sentence in json.loads(answer.read_text())["error"]
 
 
 def test_stop_ends_the_daemon(run: Run) -> None:

@@ -159,3 +159,10 @@ def test_the_command_is_on_the_path_of_this_environment() -> None:
     command = Path(sys.executable).parent / "zerostem"
     done = subprocess.run([command, "--version"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_command_without_a_stdout_ends_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)  # as with pythonw, by which Windows starts the daemon
+    monkeypatch.setattr(sys, "stderr", None)
+    assert cli.main(["--version"]) == 0
+    assert cli.main(["no such command"]) == 2

@@ -136,7 +136,7 @@ def test_models_devices_plans_and_jobs_come_as_rows(house: "House", region: Path
         assert client.plan("dummy", 90, 2)[0].expected_s == 90
         assert isinstance([*client.fetch("dummy")][-1], Done)
         client.stop_fetch(jobs[0])
-        client.deliver(jobs[0])
+        client.deliver(jobs[0], wait=True)
         client.stop()
 
 

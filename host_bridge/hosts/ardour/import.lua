@@ -1,0 +1,25 @@
+ardour {
+	["type"] = "EditorAction", name = "ZeroStem: import finished stems", author = "ZeroStem", license = "MIT",
+	description = [[Brings in the stems of this session's finished jobs, each as a new track below its source.]],
+}
+
+function factory ()
+--@include json.lua
+--@include job.lua
+--@facts
+FACTS.host = "ardour"
+--@include machine.lua
+--@include ledger.lua
+--@include place.lua
+--@include fetch.lua
+--@include say.lua
+	return function ()
+		say.guarded (function ()
+			local ended, waiting, said = fetch.all (job.new (json, FACTS, machine))
+			if #said > 0 then return say.info (table.concat (said, "\n")) end
+			if ended > 0 then return end
+			say.info (waiting > 0 and "The stems are not ready yet. They come in by themselves where OSC is enabled."
+				or "There are no new stems. Separate a region first.")
+		end)
+	end
+end

@@ -1,0 +1,19 @@
+"""macOS: all of ZeroStem into this user's home, by `installers/macos.sh`. Never run there: only its parts are tested."""
+
+import sys
+from dataclasses import replace
+
+from installers import linux, whole
+from installers.door import Door
+
+
+def door() -> Door:
+    """The command in ~/.local/bin, which a Mac does not look into by itself."""
+    found = (
+        "If `zerostem` is not found: run echo 'export PATH=\"$HOME/.local/bin:$PATH\"' >> ~/.zprofile, and open a new window."
+    )
+    return replace(linux.door(), found=found)
+
+
+if __name__ == "__main__":
+    sys.exit(whole.main(door(), sys.argv[1:]))
