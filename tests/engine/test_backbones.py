@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from engine.backbones import BACKBONES, load
+from engine.backbones import BACKBONES, VOCABULARIES, load, vocabulary
 from engine.backbones.base import Backbone
 
 ELSEWHERE = {"audioldm"}
@@ -88,3 +88,14 @@ def test_it_says_who_it_is(backbone: Backbone) -> None:
     assert backbone.fingerprint
     assert backbone.batch >= 1
     assert backbone.default_steps >= 1
+
+
+@pytest.mark.parametrize("key", VOCABULARIES)
+def test_a_closed_vocabulary_is_what_the_model_embeds_and_every_meaning_means_itself(key: str) -> None:
+    words = vocabulary(key)
+    assert all(words[meaning] == meaning for meaning in words.values())
+    load(key, torch.device("cpu")).embed([*words])
+
+
+def test_what_follows_any_text_has_no_vocabulary() -> None:
+    assert {key for key in BACKBONES if vocabulary(key)} == {*VOCABULARIES} <= {*BACKBONES}
