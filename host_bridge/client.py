@@ -48,6 +48,8 @@ from host_bridge.messages import (
     Strength,
     Submit,
     Tie,
+    Vocabulary,
+    VocabularyRow,
     Welcome,
 )
 from host_bridge.spool import Spool
@@ -63,7 +65,7 @@ KEEP_S = 10.0
 """A client that only listens says so this often, so that its lease lives."""
 
 CAPABILITIES = "progress tcp"
-Row = TypeVar("Row", JobRow, ModelRow, DeviceRow, PlanRow)
+Row = TypeVar("Row", JobRow, ModelRow, VocabularyRow, DeviceRow, PlanRow)
 
 
 class NoDaemon(BridgeError):
@@ -205,6 +207,10 @@ class Client:
     def models(self) -> list[ModelRow]:
         """The models. Raises NoDaemon, Refused."""
         return self._rows(Models(self.engine.token, new_id()), ModelRow)
+
+    def vocabulary(self, model: str = "") -> list[VocabularyRow]:
+        """The words that a model knows, none where it follows any text. Raises NoDaemon, Refused."""
+        return self._rows(Vocabulary(self.engine.token, new_id(), model), VocabularyRow)
 
     def devices(self) -> list[DeviceRow]:
         """What can compute there. Raises NoDaemon, Refused."""

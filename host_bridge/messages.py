@@ -289,6 +289,19 @@ class Models(Asked):
 
 
 @dataclass(frozen=True, slots=True)
+class Vocabulary(Asked):
+    """The words that a model knows; empty: the default model. Answered with a `vocabulary/row` for each, then `done`.
+
+    No rows: it follows any text.
+    """
+
+    address = "vocabulary"
+    token: Token
+    id: Id
+    model: Text
+
+
+@dataclass(frozen=True, slots=True)
 class Fetch(Asked):
     """Fetch a model. Answered with `accepted`, then `progress`, then `done`, `fail` or `cancelled`."""
 
@@ -436,6 +449,18 @@ class ModelRow(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class VocabularyRow(Message):
+    """One word that a model knows. meaning: what it takes it for, one of its words that mean themselves."""
+
+    address = "vocabulary/row"
+    sender = "daemon"
+    id: Id
+    index: Count
+    word: Text
+    meaning: Text
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceRow(Message):
     """One device. size: bytes of memory that are free."""
 
@@ -465,8 +490,8 @@ class PlanRow(Message):
 ALL: tuple[type[Message], ...] = (
     *(Hello, Welcome, Notify, Notified, Ping, Pong, Sync, Synced, Heartbeat),
     *(Submit, Cancel, Retry, Status, List, Strength, Deliver, Knob, Tie),
-    *(Models, Fetch, StopFetch, Devices, Plan, Stop),
-    *(Accepted, Progress, Done, Fail, Cancelled, JobRow, ModelRow, DeviceRow, PlanRow),
+    *(Models, Vocabulary, Fetch, StopFetch, Devices, Plan, Stop),
+    *(Accepted, Progress, Done, Fail, Cancelled, JobRow, ModelRow, VocabularyRow, DeviceRow, PlanRow),
 )
 MESSAGES: dict[str, type[Message]] = {message.address: message for message in ALL}
 """The protocol: every address, without the root, and its message."""

@@ -67,7 +67,7 @@ def _stop() -> None:
 def _check(no_service: bool, say: Say) -> None:
     """Ask the daemon; one that no service keeps is started for it, and stays until somebody logs out."""
     if no_service or not service.here().path().exists():
-        from engine.commands.waking import awake
+        from host_bridge.waking import awake
 
         awake().close()
     smoke.check(say)

@@ -1,13 +1,15 @@
 """Taste, as data: a preset is a request with its dials already set, one TOML file that anyone can read and copy.
 
-Those that come along are in `library/`. A user's own will lie in `presets/` under the config folder; this floor knows
-no folders of the system, so whoever does passes that one in as `folder`.
+Those that come along are in `library/`. A user's own lie in `presets/` under the config folder; this floor knows no
+folders of the system, so whoever does passes that one in as `folder`.
 """
 
 import difflib
+import json
 import tomllib
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,8 @@ class Preset:
     rounds: int | None = None
     draws: int | None = None
     guidance: float | None = None
+    models: tuple[str, ...] = ()
+    """The models that know its words, the best for it first; empty: nobody has said."""
 
 
 def names(folder: Path = LIBRARY) -> list[str]:
@@ -65,7 +69,21 @@ def load(name: str, folder: Path = LIBRARY) -> Preset:
         near = difflib.get_close_matches(name, known, n=1)
         todo = f"Did you mean '{near[0]}'?" if near else f"Choose one of: {', '.join(known)}."
         raise PresetError(f"There is no preset called '{name}'. {todo}")
-    return parse(name, (folder / f"{name}.toml").read_text(encoding="utf-8"))
+    try:
+        text = (folder / f"{name}.toml").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PresetError(f"Preset '{name}' cannot be read: {error}. Make its file plain text in UTF-8.") from error
+    return parse(name, text)
+
+
+def about(name: str, folder: Path = LIBRARY) -> str:
+    """When to reach for a preset: the comment at its file's top, empty where there is none or the file cannot be read."""
+    try:
+        lines = (folder / f"{name}.toml").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    top = takewhile(lambda line: line.startswith("#"), lines)
+    return "\n".join(line.removeprefix("#").removeprefix(" ") for line in top)
 
 
 def parse(name: str, text: str) -> Preset:
@@ -85,11 +103,35 @@ def parse(name: str, text: str) -> Preset:
             raise PresetError(f"Preset '{name}' has no '{key}'. Add one: it is {RULES[key][0]}.")
         if key in values and not RULES[key][1](values[key]):
             raise PresetError(f"Preset '{name}' has {key} = {values[key]!r}. Make it {RULES[key][0]}.")
-    return Preset(name=name, **values | {"prompts": tuple(values.get("prompts", ()))})
+    lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+    return Preset(name=name, **values | lists)
+
+
+def written(preset: Preset, comment: str = "") -> str:
+    """The TOML of a preset, which `parse` reads back; the comment stands at its top. What is the default is left out.
+
+    Raises PresetError for what could not be read again.
+    """
+    told = {field.name: getattr(preset, field.name) for field in fields(Preset) if field.name != "name"}
+    defaults = {field.name: field.default for field in fields(Preset)}
+    lines = [f"# {line}".rstrip() for line in comment.splitlines()]
+    lines += [f"{key} = {_toml(value)}" for key, value in told.items() if value != defaults[key]]
+    text = "\n".join(lines) + "\n"
+    parse(preset.name, text)
+    return text
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML writes it: JSON's strings, numbers and lists are TOML's too, but for one character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value)) and 0 < len(value) == len({*value})
 
 
 def _is_number(value: Any, low: float, high: float) -> bool:
@@ -99,10 +141,7 @@ def _is_number(value: Any, low: float, high: float) -> bool:
 RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "title": ("a short text", _is_text),
     "kind": (f"one of {', '.join(KINDS)}", lambda value: value in KINDS),
-    "prompts": (
-        "a list of different texts, one per stem",
-        lambda value: isinstance(value, list) and all(map(_is_text, value)) and 0 < len(value) == len({*value}),
-    ),
+    "prompts": ("a list of different texts, one per stem", _are_texts),
     "unlike": ("a text", _is_text),
     "strength": ("a number from 0 to 20", lambda value: _is_number(value, 0, 20)),
     "method": ("the name of a method", _is_text),
@@ -115,5 +154,6 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "complete": ("true or false", lambda value: isinstance(value, bool)),
     "gain_db": ("a number of decibels from -60 to 24", lambda value: _is_number(value, -60, 24)),
     "everything_but": ("true or false", lambda value: isinstance(value, bool)),
+    "models": ("a list of the models that know its words", _are_texts),
 }
 """For each key of the file: what it must be, for people and for the machine."""

@@ -1,6 +1,6 @@
 """Pretrained models behind one protocol: to add one, write one file and name it here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
@@ -18,6 +18,19 @@ BACKBONES = {
     "gaussian": "engine.backbones.gaussian:Gaussian",
 }
 """Key -> class, called with a device and, where weights are not embedded, their folder."""
+
+
+VOCABULARIES = {"pocket": "engine.backbones.pocket.vocabulary:NAMES"}
+"""Of those that know a closed list of words: every word -> the word that they take it for. The others follow any text."""
+
+
+def vocabulary(key: str) -> Mapping[str, str]:
+    """The words that a backbone knows; none where it follows any text."""
+    if key not in VOCABULARIES:
+        return {}
+    module, name = VOCABULARIES[key].split(":")
+    words: Mapping[str, str] = getattr(import_module(module), name)
+    return words
 
 
 def backbone_class(key: str) -> Callable[..., Backbone]:

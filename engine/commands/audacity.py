@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
     request = wanted.for_daemon(options)
 
     from engine.commands.following import followed
-    from engine.commands.waking import awake
+    from host_bridge.waking import awake
     from host_bridge.hosts.audacity import project
     from host_bridge.hosts.audacity.pipe import Pipe
 

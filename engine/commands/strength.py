@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
 
 
 def _strengthen(options: argparse.Namespace) -> None:
-    from engine.commands.waking import awake
+    from host_bridge.waking import awake
 
     if not 0 <= options.strength <= 1:
         raise BadRequest(f"A strength of {options.strength:g} is not possible.", "Give one from 0 to 1.")

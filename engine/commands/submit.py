@@ -32,7 +32,7 @@ def main(argv: list[str]) -> int:
     request = _request(options)
 
     from engine.commands.following import followed
-    from engine.commands.waking import awake
+    from host_bridge.waking import awake
 
     with awake() as client:
         job = client.submit(request)

@@ -25,6 +25,8 @@ from host_bridge.messages import (
     Plan,
     PlanRow,
     Status,
+    Vocabulary,
+    VocabularyRow,
     one_line,
 )
 
@@ -63,6 +65,16 @@ def _models(_room: Room, message: Models) -> Iterator[Message]:
         except BadModel:
             here = False
         yield ModelRow(message.id, index, model.name, model.licence, int(here), model.size, model.good_for)
+
+
+def _vocabulary(_room: Room, message: Vocabulary) -> Iterator[Message]:
+    """Of a model in the catalogue whether or not it is here; of any other once it is. Raises BadRequest, BadModel."""
+    from engine import backbones  # torch costs seconds
+
+    name = message.model or weights.DEFAULT
+    model = weights.CATALOGUE.get(name) or weights.find(name).weights
+    for index, (word, meaning) in enumerate(backbones.vocabulary(model.backbone).items()):
+        yield VocabularyRow(message.id, index, word, meaning)
 
 
 def _fetch(room: Room, message: Fetch) -> Iterator[Message]:
@@ -143,6 +155,7 @@ QUESTIONS: dict[type[Message], Question] = {
     Status: _status,
     List: _list,
     Models: _models,
+    Vocabulary: _vocabulary,
     Fetch: _fetch,
     Devices: _devices,
     Plan: _plan,

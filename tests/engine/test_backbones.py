@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from engine import weights
-from engine.backbones import BACKBONES, backbone_class, load
+from engine.backbones import BACKBONES, VOCABULARIES, backbone_class, load, vocabulary
 from engine.backbones.base import Backbone
 from engine.inversion import INVERSIONS
 from engine.inversion.base import Ladder, Trail, descend
@@ -259,3 +259,14 @@ def test_tensors_of_another_shape_are_refused_in_one_line(key: str, tiny: Callab
         load(key, CPU, folder)
     assert "\n" not in caught.value.what
     assert len(caught.value.what) < 500
+
+
+@pytest.mark.parametrize("key", VOCABULARIES)
+def test_a_closed_vocabulary_is_what_the_model_embeds_and_every_meaning_means_itself(key: str) -> None:
+    words = vocabulary(key)
+    assert all(words[meaning] == meaning for meaning in words.values())
+    load(key, torch.device("cpu")).embed([*words])
+
+
+def test_what_follows_any_text_has_no_vocabulary() -> None:
+    assert {key for key in BACKBONES if vocabulary(key)} == {*VOCABULARIES} <= {*BACKBONES}

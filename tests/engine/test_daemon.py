@@ -192,6 +192,12 @@ def test_a_folder_that_is_not_there_is_said_to_be_missing(client: Client) -> Non
 def test_models_devices_and_a_plan_come_as_rows(client: Client) -> None:
     assert "pocket" in {row.name for row in client.models() if row.installed}
     assert "cpu" in {row.name for row in client.devices()}
+    words = {row.word: row.meaning for row in client.vocabulary()}
+    assert words["drum kit"] == words["drums"] == "drums"
+    assert "rain" not in words
+    assert client.vocabulary("audioldm-s-full-v2") == []  # it follows any text, and need not be here to say so
+    with pytest.raises(Refused, match="no model"):
+        client.vocabulary("a model that nobody has")
     (row,) = client.plan("", 60, 2)
     assert row.windows >= 1
     assert row.expected_s >= 1

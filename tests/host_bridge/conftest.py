@@ -45,6 +45,8 @@ from host_bridge.messages import (
     Strength,
     Submit,
     Tie,
+    Vocabulary,
+    VocabularyRow,
     Welcome,
 )
 from host_bridge.recovery import recover
@@ -157,6 +159,11 @@ class House:
         row = ModelRow(message.id, 0, "dummy", "MIT", 1, 2**40, "for tests")
         return [row, Done(message.id, message.address, 1)]
 
+    def vocabulary(self, message: Vocabulary) -> list[Message]:
+        words = {"drums": "drums", "drum kit": "drums"} if message.model in ("", "dummy") else {}
+        rows = [VocabularyRow(message.id, index, *both) for index, both in enumerate(words.items())]
+        return [*rows, Done(message.id, message.address, len(rows))]
+
     def fetch(self, message: Fetch) -> list[Message]:
         if message.model == "a fault":
             raise ZeroDivisionError("inside a handler")
@@ -224,6 +231,7 @@ House._HANDLERS |= {
     Knob: House.knob,
     Deliver: House.deliver,
     Models: House.models,
+    Vocabulary: House.vocabulary,
     Fetch: House.fetch,
     StopFetch: House.stop_fetch,
     Devices: House.devices,

@@ -132,6 +132,8 @@ def test_models_devices_plans_and_jobs_come_as_rows(house: "House", region: Path
         jobs = [client.submit(request_file, region) for _ in range(30)]
         assert [job.id for job in client.jobs()] == jobs
         assert client.models()[0].size == 2**40
+        assert [(row.word, row.meaning) for row in client.vocabulary()] == [("drums", "drums"), ("drum kit", "drums")]
+        assert client.vocabulary("takes any text") == []
         assert client.devices()[0].name == "cpu"
         assert client.plan("dummy", 90, 2)[0].expected_s == 90
         assert isinstance([*client.fetch("dummy")][-1], Done)

@@ -24,8 +24,48 @@ def test_every_preset_says_at_its_top_when_to_reach_for_it(name: str) -> None:
     assert first.startswith("# Reach for this")
 
 
-def test_there_are_at_least_five() -> None:
-    assert len(names()) >= 5
+@pytest.mark.parametrize("name", names())
+def test_every_preset_of_the_library_names_the_models_that_suit_it(name: str) -> None:
+    preset = load(name)
+    assert preset.models
+    assert "Models: " in presets.about(name)
+    assert ("pocket does not know" in presets.about(name)) == ("pocket" not in preset.models)
+
+
+def test_there_are_at_least_twenty_and_some_of_every_kind() -> None:
+    assert len(names()) >= 20
+    assert {load(name).kind for name in names()} == {*presets.KINDS}
+
+
+@pytest.mark.parametrize("name", names())
+def test_what_is_written_is_read_back_as_it_was(name: str) -> None:
+    assert parse(name, presets.written(load(name), "Reach for this\nat once.")) == load(name)
+
+
+@pytest.mark.parametrize("title", ['A "quoted" \\ one', "Früh\tstück\nmorgens", "\x7f and \x1f", "鼓 🥁"])
+def test_any_text_is_written_as_valid_toml(title: str) -> None:
+    assert parse("x", presets.written(Preset("x", title, "stems", ("drums",)))).title == title
+
+
+def test_what_is_the_default_is_not_written() -> None:
+    assert presets.written(parse("drums", PLAIN), "Why.") == "# Why.\n" + PLAIN
+
+
+def test_what_could_not_be_read_again_is_not_written() -> None:
+    with pytest.raises(PresetError, match="strength = 7"):
+        presets.written(Preset("x", "Drums", "stems", ("drums",), strength=7))
+
+
+def test_the_comment_at_the_top_is_what_a_preset_says_of_itself(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("# One.\n#\n#  Two.\n" + PLAIN + "# Not this.\n", encoding="utf-8")
+    assert presets.about("mine", tmp_path) == "One.\n\n Two."
+    assert presets.about("none", tmp_path) == ""
+
+
+def test_a_file_that_is_no_text_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(PresetError, match="Preset 'mine' cannot be read"):
+        load("mine", tmp_path)
 
 
 def test_no_two_presets_have_the_same_title() -> None:
@@ -38,8 +78,8 @@ def test_what_is_left_out_is_the_default() -> None:
 
 def test_what_is_given_is_kept() -> None:
     text = PLAIN + 'unlike = "bass"\nstrength = 0.5\nmethod = "joint"\nsteps = 10\n'
-    text += "complete = true\ngain_db = -3\neverything_but = true\n"
-    expected = Preset("x", "Drums", "stems", ("drums",), "bass", 0.5, "joint", 10, True, -3, True)
+    text += 'complete = true\ngain_db = -3\neverything_but = true\nmodels = ["pocket"]\n'
+    expected = Preset("x", "Drums", "stems", ("drums",), "bass", 0.5, "joint", 10, True, -3, True, ("pocket",))
     assert parse("x", text) == expected
 
 
@@ -65,6 +105,8 @@ def test_a_preset_cannot_be_changed() -> None:
         (PLAIN + "steps = 0", "has steps = 0."),
         (PLAIN + "steps = 2.5", "has steps = 2.5."),
         (PLAIN + "complete = 1", "has complete = 1. Make it true or false."),
+        (PLAIN + "models = []", "has models = []. Make it a list of the models"),
+        (PLAIN + 'models = "pocket"', "has models = 'pocket'."),
         (PLAIN + "gain_db = inf", "has gain_db = inf."),
         (PLAIN.replace('["drums"]', '"drums"'), "has prompts = 'drums'. Make it a list"),
         (PLAIN.replace('["drums"]', "[]"), "has prompts = []."),

@@ -11,16 +11,16 @@ PATIENCE_S = 10.0
 """For another daemon that is starting at this very moment."""
 
 
-def awake() -> Client:
+def awake(name: str = NAME) -> Client:
     """A client of the daemon that runs, or of one that is started now and stays. Raises NoDaemon, saying why."""
     try:
-        return Client.find(NAME)
+        return Client.find(name)
     except NoDaemon:
         said = _started()
     until = time.monotonic() + PATIENCE_S
     while True:
         try:
-            return Client.find(NAME)
+            return Client.find(name)
         except NoDaemon as error:
             if time.monotonic() > until:
                 raise NoDaemon(f"The daemon could not be started: {said}", "Start it with `zerostem daemon`.") from error
