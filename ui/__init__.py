@@ -1,1 +1,1 @@
-"""The panel: a window beside the DAW that will see only messages and presets. Empty so far."""
+"""The panel: a window beside the DAW that sees only messages, the spool and presets."""

@@ -24,7 +24,7 @@ from ui.timing import timer
 
 THEMES = {"system": None, "dark": looks.DARK, "light": looks.LIGHT}
 DEMO_PROMPTS = ("drums", "bass", "trumpet")
-DEMO_PATIENCE_S = 180.0
+DEMO_PATIENCE_S, ENDING_S = 180.0, 20.0
 SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
 SIGNALS_MS = 200
 """Python sees a Ctrl+C only between two steps of its own, so it takes one now and then."""
@@ -42,8 +42,12 @@ def main(files: list[Path], screenshot: Path | None = None, *, demo: bool = Fals
             house.enter_context(_home_of_its_own())
         _find_screen(picture=screenshot is not None)
         application = application_of()
+        signal.signal(signal.SIGINT, lambda *_: application.quit())
+        timer(application, SIGNALS_MS, lambda: None).start()
         panel = made(theme, wake=screenshot is None or demo)
         house.callback(panel.close)
+        if screenshot is not None and demo:
+            house.callback(_end_daemon, panel.studio)
         if demo:
             panel.studio.open_demo()
         for file in files[:1]:
@@ -72,8 +76,6 @@ def application_of() -> QApplication:
     application.setApplicationName("zerostem")
     application.setApplicationDisplayName(texts.TITLE)
     application.setStyle("Fusion")
-    signal.signal(signal.SIGINT, lambda *_: application.quit())
-    timer(application, SIGNALS_MS, lambda: None).start()
     return application
 
 
@@ -136,12 +138,13 @@ def _picture(panel: Panel, path: Path, *, separated: bool) -> int:
     _await(_quiet(studio), DEMO_PATIENCE_S)
     if not panel.grab().save(str(path)):
         raise CannotWrite(f"{path} cannot be written.", "Choose a folder that is there, and a name that ends in .png.")
-    if separated:
-        ended: list[bool] = []
-        studio.link.ask(lambda client: client.stop(), lambda _none: ended.append(True))
-        _await(lambda: bool(ended), 20.0)
-        _await(lambda: not places().runtime.exists(), 20.0)
     return 0
+
+
+def _end_daemon(studio: Studio) -> None:
+    """End the daemon that was started for the picture, and wait until it has gone. Raises BridgeError."""
+    studio.link.ask(lambda client: client.stop())
+    _await(lambda: not places().runtime.exists(), ENDING_S)
 
 
 def _quiet(studio: Studio) -> Callable[[], bool]:

@@ -79,7 +79,7 @@ def test_what_is_left_out_is_the_default() -> None:
 def test_what_is_given_is_kept() -> None:
     text = PLAIN + 'unlike = "bass"\nstrength = 0.5\nmethod = "joint"\nsteps = 10\n'
     text += 'complete = true\ngain_db = -3\neverything_but = true\nmodels = ["pocket"]\n'
-    expected = Preset("x", "Drums", "stems", ("drums",), "bass", 0.5, "joint", 10, True, -3, True, ("pocket",))
+    expected = Preset("x", "Drums", "stems", ("drums",), "bass", 0.5, "joint", 10, True, -3, True, models=("pocket",))
     assert parse("x", text) == expected
 
 
