@@ -94,6 +94,8 @@ def draw(worlds: dict[str, Study], path: Path) -> None:
                 values = np.array([study[name, each, omega] for omega in OMEGAS])
                 error = values.std(1) / np.sqrt(values.shape[1])
                 axis.errorbar(OMEGAS, values.mean(1), error, color=HUES[name], marker="o", markersize=4, label=name)
+            if each == "artefacts":
+                axis.set_ylim(bottom=-30)  # there are none at 0
             axis.axvline(1, color="#8b93a3", linewidth=0.8, linestyle=":")
             axis.set_title(WORDS[each].replace(", dB", ""), fontsize=8)
             axis.set_xlabel("omega")

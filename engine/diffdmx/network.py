@@ -72,7 +72,10 @@ def _up(inward: int, outward: int, stride: int) -> nn.Module:
 
 
 class Conditioner(nn.Module):
-    """An autoencoder on the mixture whose decoder speaks vocals; its decoder's features, level by level, are the embeddings."""
+    """An autoencoder on the mixture whose decoder speaks vocals; its decoder's features, level by level, are the embeddings.
+
+    Shortcuts lead from encoder to decoder: the waveform need not be learnt by heart before anything is taken out of it.
+    """
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -87,15 +90,16 @@ class Conditioner(nn.Module):
 
     def forward(self, mixture: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
         """(B, C, N) -> embeddings per level, the vocals as the bottleneck knows them, and as the decoder does, (B, C, N)."""
-        x = mixture
+        x, kept = mixture, []
         for down, block in zip(self.down, self.encode, strict=True):
             x = block(down(x))
+            kept.append(x)
         latent, told = x, list[Tensor]()
         for level in reversed(range(len(self.decode))):
             x = self.decode[level](x)
             told.insert(0, x)
             if level:
-                x = self.up[level - 1](x)
+                x = self.up[level - 1](x) + kept[level - 1]
         return told, self.latent_voice(latent), self.voice(x)
 
 

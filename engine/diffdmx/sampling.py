@@ -66,7 +66,7 @@ def sample(
 
 
 def vocals(model: DiffDMX, mixture: Tensor, **how: object) -> Tensor:
-    """(C, N) of any length at the model's rate -> (C, N): chunk after chunk, each louder one brought to a peak of 1, faded."""
+    """(C, N) of any length at the model's rate -> (C, N): chunk after chunk, each at unit RMS, with cross-fades."""
     size, length = model.sizes.samples, mixture.shape[1]
     shared = round(OVERLAP * size)
     hop = size - shared
@@ -75,8 +75,8 @@ def vocals(model: DiffDMX, mixture: Tensor, **how: object) -> Tensor:
     total, fade = torch.zeros_like(padded), torch.linspace(0, 1, shared + 2)[1:-1]
     for index, start in enumerate(starts):
         chunk = padded[:, start : start + size]
-        peak = chunk.abs().max().clamp_min(1e-5)
-        said = sample(model, (chunk / peak)[None], seed=index, **how)[0] * peak  # type: ignore[arg-type]
+        level = chunk.square().mean().sqrt().clamp_min(1e-5)
+        said = sample(model, (chunk / level)[None], seed=index, **how)[0] * level  # type: ignore[arg-type]
         weight = torch.ones(size)
         if index:
             weight[:shared] = fade

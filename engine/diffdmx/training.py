@@ -35,15 +35,15 @@ def crop(rng: np.random.Generator, takes: Sequence[Sound], size: int) -> Sound:
 def pairs(
     rng: np.random.Generator, vocals: Sequence[Sound], others: Sequence[Sound], size: int, count: int
 ) -> tuple[Tensor, Tensor]:
-    """(count, C, size) mixtures at a peak of 1 and the vocals in them: a voice and one or two others within 5 dB of it."""
+    """(count, C, size) mixtures at unit RMS and the vocals in them: a voice and one or two others within 5 dB of it."""
     wanted, mixtures = [], []
     for _ in range(count):
         voice = crop(rng, vocals, size)
         beside = [crop(rng, others, size) * 10 ** (rng.uniform(-5, 5) / 20) for _ in range(int(rng.integers(1, 3)))]
         mixture = np.sum([voice, *beside], axis=0)
-        peak = max(float(np.abs(mixture).max()), 1e-5)
-        wanted.append(voice / peak)
-        mixtures.append(mixture / peak)
+        level = max(float(np.sqrt(np.square(mixture).mean())), 1e-5)
+        wanted.append(voice / level)
+        mixtures.append(mixture / level)
     return torch.from_numpy(np.stack(mixtures)).float(), torch.from_numpy(np.stack(wanted)).float()
 
 
