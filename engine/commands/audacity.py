@@ -28,9 +28,9 @@ def main(argv: list[str]) -> int:
     request = wanted.for_daemon(options)
 
     from engine.commands.following import followed
-    from host_bridge.waking import awake
     from host_bridge.hosts.audacity import project
     from host_bridge.hosts.audacity.pipe import Pipe
+    from host_bridge.waking import awake
 
     with tempfile.TemporaryDirectory(prefix="zerostem-") as folder:
         region = Path(folder) / "region.wav"
