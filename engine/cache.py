@@ -136,7 +136,8 @@ class Recall:
 
 def key(backbone: Backbone, words: str, *tensors: Tensor) -> str:
     """The name of an entry: the model, its device, what was done in words, and every tensor that went into it."""
-    digest = hashlib.sha256(f"{backbone.name} {backbone.fingerprint} {backbone.device.type} {words}".encode())
+    way = getattr(getattr(backbone, "run", None), "name", "")  # each rounds in its own manner
+    digest = hashlib.sha256(f"{backbone.name} {backbone.fingerprint} {backbone.device.type} {way} {words}".encode())
     for tensor in tensors:
         digest.update(f"{tuple(tensor.shape)}{tensor.dtype}".encode())
         digest.update(tensor.contiguous().cpu().view(torch.uint8).numpy().tobytes())

@@ -25,7 +25,7 @@ def settle(backbone: Backbone, execution: str = AUTO) -> None:
     """
     if (subject := backbone.subject) is None:
         return
-    run = prepared(subject, execution)
+    run = prepared(subject, execution, getattr(backbone, "run", None))
     vars(backbone).update(run=run)
     if row := known(subject).get(run.name):
         vars(backbone).update(batch=batch(backbone, row))

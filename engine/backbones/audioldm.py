@@ -2,19 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from engine.backbones.base import Conditioning
-from engine.backbones.checkpoint import fingerprint, opened
+from engine.backbones.checkpoint import opened
 from engine.backbones.mel_latent import MelLatent
+from engine.backbones.network import Networked
 from engine.backbones.words import listed, refuse_long
-from engine.execution.plain import network_dtype
 
 
-class AudioLDM(MelLatent):
+class AudioLDM(MelLatent, Networked):
     """Backbone: 16 kHz mono, 10.24 s windows, a lossy codec, prompts in free text (Liu et al. 2023, arXiv 2301.12503).
 
     MusicLDM (Chen et al. 2023, arXiv 2308.01546) is the same network, with the whole of CLAP in its checkpoint. The U-Net alone
@@ -27,18 +28,19 @@ class AudioLDM(MelLatent):
         `precision` is the U-Net's; left out, the fastest that the device computes in. Raises BadModel for a checkpoint
         that is incomplete or damaged, or was not made for this front end.
         """
-        self.precision = precision or network_dtype(device)
         with opened("audioldm", folder, device) as checkpoint:
             from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
             from transformers import ClapTextModelWithProjection
 
             super().__init__(device, checkpoint.found)
-            self.fingerprint = fingerprint(checkpoint.found, self.precision)
+            self.fingerprint = checkpoint.found.fingerprint
             self.schedule, self._to_epsilon = checkpoint.schedule()
             self._tokenizer = checkpoint.tokenizer("tokenizer")
             self._text = checkpoint.part(ClapTextModelWithProjection, "text_encoder")
-            self._unet = checkpoint.part(UNet2DConditionModel, "unet", self.precision)
             self.hear(checkpoint)
+        self.bring("audioldm", folder, precision, UNet2DConditionModel)
+
+    fixed: ClassVar = {"encoder_hidden_states": None}
 
     @torch.no_grad()
     def embed(self, prompts: Sequence[str]) -> Conditioning:
@@ -57,6 +59,9 @@ class AudioLDM(MelLatent):
     @torch.no_grad()
     def noise(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
         """Epsilon for (B, 8, T / 4, 16), each item at its own level."""
-        x, words = latent.to(self.precision), conditioning.tensors["clap"].to(self.precision)
-        said = self._unet(x, levels.to(self.device), encoder_hidden_states=None, class_labels=words).sample.float()
+        said = self.run(self.asked(latent, levels, conditioning))
         return self._to_epsilon(said, latent, self.schedule.alpha_bar(levels))
+
+    def asked(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> dict[str, Tensor]:
+        """The U-Net takes CLAP's embedding for a class."""
+        return {"sample": latent, "timestep": levels.float(), "class_labels": conditioning.tensors["clap"]}

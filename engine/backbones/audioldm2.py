@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from engine.backbones.base import Conditioning
-from engine.backbones.checkpoint import fingerprint, opened
+from engine.backbones.checkpoint import opened
 from engine.backbones.mel_latent import MelLatent
+from engine.backbones.network import Networked
 from engine.backbones.words import alone, listed, padded, refuse_long
-from engine.execution.plain import network_dtype
 
 STATES = 8
 """What GPT-2 says about a prompt: so many vectors, unless the checkpoint names another number."""
@@ -20,7 +21,7 @@ T5_WORDS = 512
 """Tokens of a prompt that T5 was trained on."""
 
 
-class AudioLDM2(MelLatent):
+class AudioLDM2(MelLatent, Networked):
     """Backbone: 16 kHz mono, 10.24 s windows, a lossy codec, prompts in free text (Liu et al. 2023, arXiv 2308.05734).
 
     A prompt goes through CLAP and Flan-T5; both, projected to one width, are the beginning that GPT-2 continues by eight
@@ -33,13 +34,12 @@ class AudioLDM2(MelLatent):
         `precision` is the U-Net's; left out, the fastest that the device computes in. Raises BadModel for a checkpoint
         that is incomplete or damaged, or was not made for this front end (those made for speech are not).
         """
-        self.precision = precision or network_dtype(device)
         with opened("audioldm2", folder, device) as checkpoint:
             from diffusers.pipelines.audioldm2.modeling_audioldm2 import AudioLDM2ProjectionModel, AudioLDM2UNet2DConditionModel
             from transformers import ClapTextModelWithProjection, GPT2Model, T5EncoderModel
 
             super().__init__(device, checkpoint.found)
-            self.fingerprint = fingerprint(checkpoint.found, self.precision)
+            self.fingerprint = checkpoint.found.fingerprint
             self.schedule, self._to_epsilon = checkpoint.schedule()
             self._states = int(checkpoint.settings("language_model/config.json").get("max_new_tokens") or STATES)
             self._clap_tokenizer, self._t5_tokenizer = checkpoint.tokenizer("tokenizer"), checkpoint.tokenizer("tokenizer_2")
@@ -47,8 +47,8 @@ class AudioLDM2(MelLatent):
             self._t5 = checkpoint.part(T5EncoderModel, "text_encoder_2")
             self._projection = checkpoint.part(AudioLDM2ProjectionModel, "projection_model")
             self._gpt2 = checkpoint.part(GPT2Model, "language_model")
-            self._unet = checkpoint.part(AudioLDM2UNet2DConditionModel, "unet", self.precision)
             self.hear(checkpoint)
+        self.bring("audioldm2", folder, precision, AudioLDM2UNet2DConditionModel)
 
     @torch.no_grad()
     def embed(self, prompts: Sequence[str]) -> Conditioning:
@@ -76,12 +76,18 @@ class AudioLDM2(MelLatent):
     @torch.no_grad()
     def noise(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
         """Epsilon for (B, 8, T / 4, 16), each item at its own level."""
-        told = conditioning.tensors
-        said = self._unet(
-            latent.to(self.precision),
-            levels.to(self.device),
-            encoder_hidden_states=told["gpt2"].to(self.precision),
-            encoder_hidden_states_1=told["t5"].to(self.precision),
-            encoder_attention_mask_1=told["t5_mask"],
-        ).sample.float()
+        said = self.run(self.asked(latent, levels, conditioning))
         return self._to_epsilon(said, latent, self.schedule.alpha_bar(levels))
+
+    varying: ClassVar = {"encoder_hidden_states_1": (1,), "encoder_attention_mask_1": (1,)}
+
+    def asked(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> dict[str, Tensor]:
+        """The U-Net attends to both, in turns."""
+        told = conditioning.tensors
+        return {
+            "sample": latent,
+            "timestep": levels.float(),
+            "encoder_hidden_states": told["gpt2"],
+            "encoder_hidden_states_1": told["t5"],
+            "encoder_attention_mask_1": told["t5_mask"],
+        }

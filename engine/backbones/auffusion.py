@@ -12,11 +12,11 @@ from torch.nn.functional import layer_norm, linear, pad
 
 from engine.backbones import mel
 from engine.backbones.base import Conditioning, Grid
-from engine.backbones.checkpoint import Checkpoint, fingerprint, opened
+from engine.backbones.checkpoint import Checkpoint, opened
+from engine.backbones.network import Networked
 from engine.backbones.peak import peak_gain
 from engine.backbones.published import Tensors, hifi_gan, unpickled
 from engine.backbones.words import listed, refuse_long
-from engine.execution.plain import network_dtype
 from host_bridge.errors import BadModel
 from host_bridge.vocabulary import Samples
 
@@ -38,7 +38,7 @@ STRIDE = Samples(mel.HOP * 64)
 ADAPTER = "condition_adapter_0"
 
 
-class Auffusion:
+class Auffusion(Networked):
     """Backbone: 16 kHz mono, 10.24 s windows, a lossy codec, prompts in free text (Xue et al. 2024, arXiv 2401.01044).
 
     Latents are (B, 4, 32, T / 8): the picture's height is frequency, its width is time. The U-Net alone runs in `precision`.
@@ -61,7 +61,6 @@ class Auffusion:
         """
         self.device = device
         self.batch = 1 if device.type == "cpu" else 8
-        self.precision = precision or network_dtype(device)
         with opened("auffusion", folder, device) as checkpoint:
             from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
             from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
@@ -69,13 +68,12 @@ class Auffusion:
 
             weights = checkpoint.found.weights
             self.name, self.licence = weights.name, weights.licence
-            self.fingerprint = fingerprint(checkpoint.found, self.precision)
+            self.fingerprint = checkpoint.found.fingerprint
             self.schedule, self._to_epsilon = checkpoint.schedule()
             self._adapter = _adapter(checkpoint, device)
             words = ("text_encoder", "tokenizer") if self._adapter is None else ("text_encoder_0", "text_encoder_0")
             self._clip, self._tokenizer = checkpoint.part(CLIPTextModel, words[0]), checkpoint.tokenizer(words[1])
             self._vae = checkpoint.part(AutoencoderKL, "vae")
-            self._unet = checkpoint.part(UNet2DConditionModel, "unet", self.precision)
             self._vocoder = _vocoder(checkpoint)
             self._factor = float(self._vae.config.scaling_factor)
         rate, bands = self._vocoder.config.sampling_rate, self._vocoder.config.model_in_dim
@@ -84,6 +82,12 @@ class Auffusion:
                 f"The model {self.name} is made for {rate} Hz and {bands} mel bands, not Auffusion's 16000 Hz and 256.",
                 "Choose another: `zerostem models list`.",
             )
+        self.bring("auffusion", folder, precision, UNet2DConditionModel)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one window's latent: (4, 32, T / 8)."""
+        return (int(self._vae.config.latent_channels), BANDS // 8, self.window // mel.HOP // 8)
 
     def gain(self, audio: Tensor) -> Tensor:
         """Brings the peak to `PEAK`; silence stays as it is."""
@@ -151,9 +155,12 @@ class Auffusion:
     @torch.no_grad()
     def noise(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
         """Epsilon for (B, 4, 32, T / 8), each item at its own level."""
-        words = conditioning.tensors["clip"].to(self.precision)
-        said = self._unet(latent.to(self.precision), levels.to(self.device), encoder_hidden_states=words).sample.float()
+        said = self.run(self.asked(latent, levels, conditioning))
         return self._to_epsilon(said, latent, self.schedule.alpha_bar(levels))
+
+    def asked(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> dict[str, Tensor]:
+        """The U-Net attends to the words."""
+        return {"sample": latent, "timestep": levels.float(), "encoder_hidden_states": conditioning.tensors["clip"]}
 
 
 def _adapter(checkpoint: Checkpoint, device: torch.device) -> Tensors | None:

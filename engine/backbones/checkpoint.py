@@ -108,11 +108,6 @@ def opened(
         ) from error
 
 
-def fingerprint(found: Found, precision: torch.dtype) -> str:
-    """Changes with the files and with the number format of the network."""
-    return f"{found.fingerprint}-{str(precision).removeprefix('torch.')}"
-
-
 def _in_brief(error: BaseException) -> str:
     """One line of what the libraries say. What torch will not unpickle may have run code, and is called that."""
     cause: BaseException | None = error

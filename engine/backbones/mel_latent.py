@@ -54,6 +54,12 @@ class MelLatent:
                 "Choose another: `zerostem models list`.",
             )
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one window's latent: (8, T / 4, 16)."""
+        halved = 2 ** (len(self._vae.config.block_out_channels) - 1)
+        return (int(self._vae.config.latent_channels), self.window // mel.HOP // halved, mel.MELS // halved)
+
     def gain(self, audio: Tensor) -> Tensor:
         """Brings the peak to `PEAK`, as in training, where the mean does not count; silence stays as it is."""
         return peak_gain(audio, PEAK)

@@ -2,24 +2,25 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.backbones import lapped
 from engine.backbones.base import Conditioning, epsilon_from_v
-from engine.backbones.checkpoint import fingerprint, opened
+from engine.backbones.checkpoint import Checkpoint, opened
+from engine.backbones.network import Networked
 from engine.backbones.peak import peak_gain
 from engine.backbones.schedules import Continuous
 from engine.backbones.words import listed, refuse_long
-from engine.execution.plain import network_dtype
 from host_bridge.vocabulary import Hertz, Samples
 
 PEAK = 0.9
 """Trained on music and field recordings as they were published: near full scale."""
 
 
-class StableAudio:
+class StableAudio(Networked):
     """Backbone: 44.1 kHz stereo, 47 s windows, a lossy codec, prompts in free text (Evans et al. 2024, arXiv 2407.14358).
 
     It has no mel: features are a lapped transform of the waveform, so that they can be masked, decoded and rendered without
@@ -40,17 +41,15 @@ class StableAudio:
         """
         self.device = device
         self.batch = 1 if device.type == "cpu" else 8
-        self.precision = precision or network_dtype(device)
         with opened("stable_audio", folder, device) as checkpoint:
             from diffusers.models.autoencoders.autoencoder_oobleck import AutoencoderOobleck
-            from diffusers.models.embeddings import get_1d_rotary_pos_embed
             from diffusers.models.transformers.stable_audio_transformer import StableAudioDiTModel
             from diffusers.pipelines.stable_audio.modeling_stable_audio import StableAudioProjectionModel
             from transformers import T5EncoderModel
 
             weights = checkpoint.found.weights
             self.name, self.licence = weights.name, weights.licence
-            self.fingerprint = fingerprint(checkpoint.found, self.precision)
+            self.fingerprint = checkpoint.found.fingerprint
             told = checkpoint.settings("scheduler/scheduler_config.json")
             if (told["prediction_type"], told["sigma_data"]) != ("v_prediction", 1.0):
                 raise ValueError("its scheduler is of another kind")
@@ -61,18 +60,18 @@ class StableAudio:
             self._vae = checkpoint.part(AutoencoderOobleck, "vae")
             if self._vae.config.audio_channels != self.channels:
                 raise ValueError(f"it hears {self._vae.config.audio_channels} channels, not 2")
-            self._transformer = checkpoint.part(StableAudioDiTModel, "transformer")
-            # bfloat16 cannot tell the upper levels apart (its numbers below 1 are 1/256 apart), so they are told in float32
-            self._told_level = checkpoint.keep(self._transformer.time_proj)
-            self._transformer.time_proj = torch.nn.Identity()
-            self._transformer.to(self.precision)
-            shape = self._transformer.config
-            self._turn = get_1d_rotary_pos_embed
-            self._turn_width, self._frames = shape.attention_head_dim // 2, int(shape.sample_size)
+            told = checkpoint.settings("transformer/config.json")
+            self._frames, self._latents = int(told["sample_size"]), int(told["in_channels"])
         self.rate = Hertz(int(self._vae.config.sampling_rate))
         self.hop = int(self._vae.hop_length)
         self.window = Samples(self._frames * self.hop)
         self.grid = lapped.grid(self.rate)
+        self.bring("stable_audio", folder, precision, StableAudioDiTModel, "transformer", dressed=_Levelled)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one window's latent: (64, L, 1)."""
+        return (self._latents, self._frames, 1)
 
     def gain(self, audio: Tensor) -> Tensor:
         """Brings the peak of both channels together to `PEAK`; silence stays as it is."""
@@ -134,13 +133,34 @@ class StableAudio:
     @torch.no_grad()
     def noise(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
         """Epsilon for (B, 64, L, 1), each item at its own t."""
-        turn = self._turn(self._turn_width, latent.shape[2] + 1, use_real=True, repeat_interleave_real=False)
-        said = self._transformer(
-            latent[..., 0].to(self.precision),
-            self._told_level(levels.float().to(self.device)),
-            encoder_hidden_states=conditioning.tensors["words"].to(self.precision),
-            global_hidden_states=conditioning.tensors["times"].to(self.precision),
-            rotary_embedding=tuple(each.to(self.device) for each in turn),
-            return_dict=False,
-        )[0]
-        return epsilon_from_v(said.float()[..., None], latent, self.schedule.alpha_bar(levels))
+        said = self.run(self.asked(latent, levels, conditioning))
+        return epsilon_from_v(said[..., None], latent, self.schedule.alpha_bar(levels))
+
+    def asked(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> dict[str, Tensor]:
+        """The transformer attends to the words, and is told the times with the level."""
+        told = conditioning.tensors
+        words = {"encoder_hidden_states": told["words"], "global_hidden_states": told["times"]}
+        return {"hidden_states": latent[..., 0], "timestep": levels.float(), **words}
+
+
+class _Levelled(nn.Module):
+    """The transformer, told its level in float32 and the places of its frames.
+
+    bfloat16's numbers below 1 are 1/256 apart, so that it cannot tell the upper levels from each other.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, transformer: Any, dtype: torch.dtype) -> None:
+        from diffusers.models.embeddings import get_1d_rotary_pos_embed
+
+        super().__init__()
+        self._told, self._turn = [checkpoint.keep(transformer.time_proj)], get_1d_rotary_pos_embed
+        # in a list no cast reaches it, and it goes to the device by itself
+        transformer.time_proj = nn.Identity()
+        self.transformer = transformer.to(dtype)
+        self._width = transformer.config.attention_head_dim // 2
+
+    def forward(self, hidden_states: Tensor, timestep: Tensor, **words: Any) -> Any:
+        """As the transformer's own."""
+        turn = self._turn(self._width, hidden_states.shape[2] + 1, use_real=True, repeat_interleave_real=False)
+        places = tuple(each.to(hidden_states.device) for each in turn)
+        return self.transformer(hidden_states, self._told[0](timestep), rotary_embedding=places, **words)

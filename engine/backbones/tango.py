@@ -2,22 +2,23 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from engine.backbones.base import Conditioning
-from engine.backbones.checkpoint import fingerprint, opened
+from engine.backbones.checkpoint import opened
 from engine.backbones.mel_latent import MelLatent
+from engine.backbones.network import Networked
 from engine.backbones.tango_published import arranged
 from engine.backbones.words import alone, listed, padded
-from engine.execution.plain import network_dtype
 
 T5_WORDS = 512
 """Tokens of a prompt that T5 was trained on."""
 
 
-class Tango(MelLatent):
+class Tango(MelLatent, Networked):
     """Backbone: 16 kHz mono, 10.24 s windows, a lossy codec, prompts in free text (Ghosal et al. 2023, arXiv 2304.13731;
     Tango 2: Majumder et al. 2024, arXiv 2404.09956).
 
@@ -30,18 +31,17 @@ class Tango(MelLatent):
         `precision` is the U-Net's; left out, the fastest that the device computes in. Raises BadModel for a checkpoint
         that is incomplete or damaged, carries code, or was not made for this front end.
         """
-        self.precision = precision or network_dtype(device)
         with opened("tango", folder, device, arranged) as checkpoint:
             from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
             from transformers import T5EncoderModel
 
             super().__init__(device, checkpoint.found)
-            self.fingerprint = fingerprint(checkpoint.found, self.precision)
+            self.fingerprint = checkpoint.found.fingerprint
             self.schedule, self._to_epsilon = checkpoint.schedule()
             self._tokenizer = checkpoint.tokenizer("tokenizer")
             self._t5 = checkpoint.part(T5EncoderModel, "text_encoder")
-            self._unet = checkpoint.part(UNet2DConditionModel, "unet", self.precision)
             self.hear(checkpoint)
+        self.bring("tango", folder, precision, UNet2DConditionModel, arranged=arranged)
 
     @torch.no_grad()
     def embed(self, prompts: Sequence[str]) -> Conditioning:
@@ -56,10 +56,13 @@ class Tango(MelLatent):
     @torch.no_grad()
     def noise(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
         """Epsilon for (B, 8, T / 4, 16), each item at its own level."""
-        said = self._unet(
-            latent.to(self.precision),
-            levels.to(self.device),
-            encoder_hidden_states=conditioning.tensors["t5"].to(self.precision),
-            encoder_attention_mask=conditioning.tensors["t5_mask"],
-        ).sample.float()
+        said = self.run(self.asked(latent, levels, conditioning))
         return self._to_epsilon(said, latent, self.schedule.alpha_bar(levels))
+
+    varying: ClassVar = {"encoder_hidden_states": (1,), "encoder_attention_mask": (1,)}
+
+    def asked(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> dict[str, Tensor]:
+        """The U-Net attends to the words that count."""
+        told = conditioning.tensors
+        words = {"encoder_hidden_states": told["t5"], "encoder_attention_mask": told["t5_mask"]}
+        return {"sample": latent, "timestep": levels.float(), **words}

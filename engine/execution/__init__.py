@@ -2,14 +2,12 @@
 
 from engine.execution.base import Execution
 from engine.execution.onnx import Onnx
-from engine.execution.plain import Compiled, Plain
+from engine.execution.plain import PLAIN, Compiled
 
 EXECUTIONS: dict[str, Execution] = {
     execution.name: execution
     for execution in (
-        Plain("torch-fp32", "float32"),
-        Plain("torch-bf16", "bfloat16"),
-        Plain("torch-fp16", "float16"),
+        *PLAIN,
         Compiled("compiled"),
         Onnx("onnx", int8=False),
         Onnx("onnx-int8", int8=True),

@@ -18,7 +18,7 @@ Run = Callable[[Mapping[str, Tensor]], Tensor]
 class Subject:
     """A network that is to be run.
 
-    load: gives it afresh, in float32, on `device`. fingerprint: changes with its weights. example: inputs as they come,
+    load: gives it afresh, in a number format, on `device`. fingerprint: changes with its weights. example: inputs as they come,
     the usual shapes. fixed: further keyword arguments, the same in every call. varying: inputs and their axes, beside
     the batch, whose sizes change between calls.
     """
@@ -26,7 +26,7 @@ class Subject:
     name: str
     fingerprint: str
     device: torch.device
-    load: Callable[[], nn.Module]
+    load: Callable[[torch.dtype], nn.Module]
     example: Mapping[str, Tensor]
     fixed: Mapping[str, Any] = field(default_factory=dict)
     varying: Mapping[str, tuple[int, ...]] = field(default_factory=dict)

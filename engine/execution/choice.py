@@ -26,7 +26,9 @@ from host_bridge.settings import places
 log = logging.getLogger(__name__)
 
 AUTO = "auto"
-TIMES = 3
+ENOUGH_S = 1.0
+"""A way is timed again and again until so much time is spent: small networks often, large ones once."""
+MOST_TIMES = 5
 ROUGHEST = 0.05
 """Relative distance to float32 beyond which a way is not chosen unasked; bfloat16 has 0.01."""
 SCHEMA = "zerostem-executions/1"
@@ -69,8 +71,13 @@ class Steady:
             return self(inputs)
 
 
-def prepared(subject: Subject, wanted: str = AUTO) -> Steady:
-    """The network, ready to run. Raises BadRequest for a way that nobody knows, BadModel for one that is not to be had here."""
+def prepared(subject: Subject, wanted: str = AUTO, held: "Steady | None" = None) -> Steady:
+    """The network, ready to run. held: what runs it now, and may be taken if it is the one.
+
+    Raises BadRequest for a way that nobody knows, BadModel for one that is not to be had here.
+    """
+    if held is not None and held.name == (ranked(known(subject)) or [""])[0] and wanted in {AUTO, held.name}:
+        return held
     if wanted == AUTO:
         return _fastest(subject)
     if wanted not in EXECUTIONS:
@@ -80,7 +87,8 @@ def prepared(subject: Subject, wanted: str = AUTO) -> Steady:
         raise BadModel(f"{wanted} is not to be had here: {why}.", "Use --execution auto.")
     run = execution.prepare(subject)
     if wanted not in (table := known(subject)):
-        keep(subject, table | {wanted: measured(subject, run)})
+        reference = EXECUTIONS[REFERENCE].prepare(subject)(subject.example)
+        keep(subject, table | {wanted: measured(subject, run, reference)})
     return Steady(execution, run, subject)
 
 
@@ -108,29 +116,29 @@ def ranked(table: Table) -> list[str]:
 def measure(subject: Subject, executions: list[Execution]) -> Table:
     """Time each way that is to be had here; one that fails is left out, and said."""
     found: Table = {}
+    reference = EXECUTIONS[REFERENCE].prepare(subject)(subject.example)
     for execution in executions:
         if execution.missing(subject.device):
             continue
         try:
-            found[execution.name] = measured(subject, execution.prepare(subject))
+            found[execution.name] = measured(subject, execution.prepare(subject), reference)
         except (BadModel, RuntimeError) as error:
             log.warning("%s cannot be measured: %s", execution.name, error)
     return found
 
 
-def measured(subject: Subject, run: Run) -> Measured:
-    """The best of a few calls, after one that finds its kernels; held against float32."""
-    answer, seconds, size = run(subject.example), [], 0
+def measured(subject: Subject, run: Run, reference: Tensor) -> Measured:
+    """The best of some calls, after one that finds its kernels; held against float32."""
+    answer, seconds, size = run(subject.example), list[float](), 0
     if subject.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(subject.device)
         size = -torch.cuda.memory_allocated(subject.device)
-    for _ in range(TIMES):
+    while sum(seconds) < ENOUGH_S and len(seconds) < MOST_TIMES:
         began = time.perf_counter()
         run(subject.example).cpu()
         seconds.append(time.perf_counter() - began)
     if subject.device.type == "cuda":
         size += torch.cuda.max_memory_allocated(subject.device)
-    reference = EXECUTIONS[REFERENCE].prepare(subject)(subject.example)
     items = len(next(iter(subject.example.values())))
     return Measured(min(seconds) / items, difference(answer, reference), max(size, 0) // items)
 

@@ -27,7 +27,7 @@ OPSET = 17
 CLOSE, ROUGH = 1e-3, 0.05
 """How far an export may be from torch in float32: rounding, and that of weights in 8 bits."""
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-TODO = "Use --execution auto, or install the matching extra: 'zerostem[cpu]' or 'zerostem[gpu]', never both."
+INSTEAD = "Use --execution auto, or install the matching extra: 'zerostem[cpu]' or 'zerostem[gpu]', never both."
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Onnx:
         place.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=place.parent, prefix=".export-") as folder:
             aside = Path(folder) / "network.onnx"
-            module = _Positional(subject.load().eval(), tuple(example), subject.fixed)
+            module = _Positional(subject.load(torch.float32).eval(), tuple(example), subject.fixed)
             axes = {name: {0: "batch"} | {axis: f"{name}_{axis}" for axis in subject.varying.get(name, ())} for name in example}
             with torch.no_grad(), warnings.catch_warnings(action="ignore"):  # the exporter is old, and says so at length
                 reference = module(*example.values()).float()
@@ -87,7 +87,7 @@ class Onnx:
                     aside = _quantised(aside)
             apart = difference(_running(_session(aside, subject.device), subject)(example), reference)
             if not apart <= (ROUGH if self.int8 else CLOSE):
-                raise BadModel(f"The export of {subject.name} answers otherwise than torch ({apart:.1e} apart).", TODO)
+                raise BadModel(f"The export of {subject.name} answers otherwise than torch ({apart:.1e} apart).", INSTEAD)
             data = {path.name: _hash(path) for path in sorted(Path(folder).iterdir()) if path != aside}
             if data:
                 raise BadModel(f"{subject.name} is too large for one exported file.", "Use --execution auto.")
@@ -121,18 +121,18 @@ def _session(path: Path, device: torch.device) -> Any:
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=[wanted])
     except Exception as error:  # its classes are private, and whatever it is, this way is closed
-        raise BadModel(f"ONNX Runtime cannot load {path.name} ({str(error).splitlines()[0][:200]}).", TODO) from error
+        raise BadModel(f"ONNX Runtime cannot load {path.name} ({str(error).splitlines()[0][:200]}).", INSTEAD) from error
     if wanted not in session.get_providers():
-        raise BadModel(f"ONNX Runtime lists {wanted} but cannot use it.", TODO)
+        raise BadModel(f"ONNX Runtime lists {wanted} but cannot use it.", INSTEAD)
     return session
 
 
 def _running(session: Any, subject: Subject) -> Run:
-    kinds = {put.name: put.type for put in session.get_inputs()}
+    names = [put.name for put in session.get_inputs()]  # the exporter leaves out what the network does not look at
 
     def run(inputs: Mapping[str, Tensor]) -> Tensor:
-        given = {name: tensor for name, tensor in inputs.items() if name in kinds}
-        answers = session.run(None, {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in given.items()})
+        given = {name: inputs[name].detach().to("cpu", subject.example[name].dtype).contiguous().numpy() for name in names}
+        answers = session.run(None, given)
         return torch.from_numpy(answers[0]).float().to(subject.device)
 
     return run

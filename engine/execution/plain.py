@@ -33,6 +33,9 @@ class Plain:
         return _running(_formatted(subject, getattr(torch, self.kind)), subject, getattr(torch, self.kind))
 
 
+PLAIN = (Plain("torch-fp32", "float32"), Plain("torch-bf16", "bfloat16"), Plain("torch-fp16", "float16"))
+
+
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """torch.compile with CUDA graphs, in the format that suits the device; compiled anew for every size of batch."""
@@ -53,11 +56,12 @@ class Compiled:
 
 def usual(device: torch.device) -> Plain:
     """The way that is the fastest on most such devices, before anybody has measured."""
-    return {
-        torch.bfloat16: Plain("torch-bf16", "bfloat16"),
-        torch.float16: Plain("torch-fp16", "float16"),
-        torch.float32: Plain("torch-fp32", "float32"),
-    }[network_dtype(device)]
+    return of(network_dtype(device))
+
+
+def of(dtype: torch.dtype) -> Plain:
+    """torch in one number format."""
+    return next(way for way in PLAIN if way.kind == str(dtype).removeprefix("torch."))
 
 
 def network_dtype(device: torch.device) -> torch.dtype:
@@ -77,9 +81,7 @@ def _computes_bfloat16(device: torch.device) -> bool:
 
 
 def _formatted(subject: Subject, dtype: torch.dtype) -> nn.Module:
-    network = subject.load().eval().requires_grad_(requires_grad=False)
-    nn.Module.to(network, dtype)
-    return network
+    return subject.load(dtype).eval().requires_grad_(requires_grad=False)
 
 
 def _running(network: Any, subject: Subject, dtype: torch.dtype, *, graphs: bool = False) -> Run:

@@ -204,7 +204,7 @@ def test_only_the_network_runs_in_half_precision(model: AudioLDM, checkpoint: Pa
     exact = model.noise(latents(1), levels, words)
     assert 0 < (epsilon - exact).norm() / exact.norm() < 0.05
     torch.testing.assert_close(half.encode(half.analyse(sound(1))), model.encode(model.analyse(sound(1))))
-    assert half.fingerprint != model.fingerprint
+    assert half.run.name != model.run.name
 
 
 def test_what_it_returns_may_be_fitted_to(model: AudioLDM) -> None:

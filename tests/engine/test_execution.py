@@ -1,7 +1,7 @@
 """Every way to run a network gives the same answer, and the fastest that was measured is taken."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from engine import planner
+from engine.backbones import load
 from engine.execution import EXECUTIONS, REFERENCE, choice
 from engine.execution.base import Subject, difference
 from engine.execution.choice import Measured, Steady, keep, known, prepared, ranked
@@ -38,10 +40,10 @@ def subject() -> Subject:
     torch.manual_seed(0)
     weights = Tiny().state_dict()
 
-    def load() -> nn.Module:
+    def load(dtype: torch.dtype) -> nn.Module:
         network = Tiny()
         network.load_state_dict(weights)
-        return network
+        return network.to(dtype)
 
     example = {"sample": torch.randn(2, 2, 8, 4), "timestep": torch.tensor([10.0, 900.0]), "words": torch.randn(2, 8)}
     return Subject("tiny", "f00d", CPU, load, example, {"scale": 0.5}, {"sample": (2,)})
@@ -183,3 +185,16 @@ def test_a_provider_that_only_pretends_is_found_out(subject: Subject, monkeypatc
 def test_what_was_asked_for_by_name_counts_from_then_on(subject: Subject) -> None:
     assert prepared(subject, "onnx").name == "onnx"
     assert "onnx" in known(subject)
+
+
+@onnx
+@pytest.mark.parametrize("key", ["audioldm", "audioldm2", "auffusion"])
+def test_a_published_network_is_exported_with_any_number_of_items(key: str, tiny: Callable[[str], Path]) -> None:
+    model = load(key, CPU, tiny(key))
+    shape = model.subject.example["sample"].shape  # type: ignore[union-attr]
+    latent = torch.randn(3, *shape[1:], generator=torch.Generator().manual_seed(0))
+    told, levels = model.embed(["a dog", "rain", "a dog that barks in the rain"]), torch.tensor([100, 500, 900])
+    planner.settle(model, REFERENCE)
+    plain = model.noise(latent, levels, told)
+    planner.settle(model, "onnx")
+    assert difference(model.noise(latent, levels, told), plain) < 1e-4

@@ -25,7 +25,7 @@ def test_a_model_is_settled_by_what_was_measured(home: object) -> None:
     model = Pocket(torch.device("cpu"))
     keep(model.subject, {"torch-fp32": Measured(0.2, 0.0), "torch-bf16": Measured(0.3, 0.01)})
     planner.settle(model)
-    assert (model.run.name, model.batch) == ("torch-fp32", 2)  # type: ignore[attr-defined]
+    assert (model.run.name, model.batch) == ("torch-fp32", 2)
     with pytest.raises(BadRequest):
         planner.settle(model, "warp")
     planner.settle(Gaussian())  # has no network: nothing to choose

@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine import planner
 from engine.backbones.base import Conditioning, guided
 from engine.backbones.gaussian import Gaussian
 from engine.backbones.pocket import Pocket
 from engine.cache import Shelf
-from engine.execution import EXECUTIONS, REFERENCE
+from engine.execution import REFERENCE
 from engine.inversion import INVERSIONS
 from engine.inversion.base import Ladder, descend
 from engine.request import Request
@@ -88,7 +89,7 @@ def test_c_silence_in_is_silence_out(separate: Run) -> None:
 def test_d_a_ddpm_round_trip_is_the_latent_to_rounding() -> None:
     pocket = Pocket(torch.device("cpu"))
     # in bf16 the rounding itself is 0.6 %, since a batch rounds its sums otherwise than an item
-    pocket.run = EXECUTIONS[REFERENCE].prepare(pocket.subject)
+    planner.settle(pocket, REFERENCE)
     sound = torch.tensor(music(2.56, 16_000)[:, 0], dtype=torch.float32)[None, None]
     latent, ladder, null = pocket.encode(pocket.analyse(sound)), Ladder.build(pocket.schedule, 20), pocket.embed([""])
     trail = INVERSIONS["ddpm"].climb(pocket.noise, ladder, latent, null, [1])

@@ -129,7 +129,9 @@ def test_the_upper_levels_differ_in_half_precision_too(checkpoint: Path) -> None
     top, below = torch.tensor([0.9987]), torch.tensor([0.9983])
     assert top.bfloat16() == below.bfloat16()
     x = torch.zeros(1, 4, 32, 1)
-    said = [half._told_level(level) for level in (top, below)]
+    levelled: Any = half.subject.load(torch.bfloat16)
+    told = levelled._told[0]
+    said = [told(level) for level in (top, below)]
     assert (said[0] - said[1]).abs().max() > 1e-4
     assert half.noise(x, top, half.embed(["a dog"])).isfinite().all()
 

@@ -81,9 +81,9 @@ def test_coming_down_is_what_the_scheduler_of_stable_diffusion_2_does(model: Tan
     asked, x = model.embed(["a dog"]), top
     with torch.no_grad():
         tokens = model._tokenizer(["a dog"], return_tensors="pt")
-        words = model._t5(**tokens).last_hidden_state
+        words, unet = model._t5(**tokens).last_hidden_state, model.subject.load(torch.float32)
         for level in scheduler.timesteps:
-            x = scheduler.step(model._unet(x, level, encoder_hidden_states=words).sample, level, x).prev_sample
+            x = scheduler.step(unet(x, level, encoder_hidden_states=words).sample, level, x).prev_sample
     trail = Trail(top, top.new_empty(1, 0, *top.shape[1:]))
     ladder = Ladder.build(model.schedule, 5)
     found = descend(model.noise, ladder, INVERSIONS["ddim"], trail, asked, model.embed([""]), torch.ones(1))[0]

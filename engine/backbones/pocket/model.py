@@ -14,7 +14,8 @@ from engine.backbones.base import Conditioning
 from engine.backbones.pocket.codec import CHANNELS, PatchCodec
 from engine.backbones.pocket.network import FRAMES, MELS, SCHEDULE, unet
 from engine.backbones.pocket.vocabulary import sources
-from engine.execution.base import Run, Subject
+from engine.execution.base import Subject
+from engine.execution.choice import Steady
 from engine.execution.plain import usual
 from host_bridge.errors import BadModel
 from host_bridge.vocabulary import Samples
@@ -53,7 +54,7 @@ class Pocket:
             self.vectors = tensors.pop("vectors")
             self.codec = PatchCodec(tensors.pop("codec.mean"), tensors.pop("codec.std"))
             self._tensors = tensors
-            self.run: Run = usual(device).prepare(self.subject)
+            self.run = Steady(usual(device), usual(device).prepare(self.subject), self.subject)
         except Exception as error:  # whatever is wrong with the file, the answer is the same
             raise BadModel(f"The embedded model in {folder} cannot be read ({error}).", "Install ZeroStem again.") from error
 
@@ -107,8 +108,7 @@ class Pocket:
         fixed = {"encoder_hidden_states": None}
         return Subject(self.name, self.fingerprint, self.device, self._network, example, fixed)
 
-    def _network(self) -> torch.nn.Module:
-        network = unet().to(self.device)
+    def _network(self, dtype: torch.dtype) -> torch.nn.Module:
+        network: torch.nn.Module = unet()
         network.load_state_dict(self._tensors)
-        made: torch.nn.Module = network
-        return made
+        return network.to(self.device, dtype)
