@@ -21,7 +21,7 @@ def main(argv: list[str]) -> int:
     commands = made.add_subparsers(dest="command", required=True)
     learning = commands.add_parser("train", help="the small experiment of README.md")
     learning.add_argument("folder", type=Path)
-    learning.add_argument("--steps", type=int, default=400)
+    learning.add_argument("--steps", type=int, default=500)
     working = commands.add_parser("separate", help="the vocals of a file, as float32 WAV at the file's rate and length")
     working.add_argument("folder", type=Path, help="where the checkpoint lies")
     working.add_argument("input", type=Path)
@@ -40,7 +40,7 @@ def _train(folder: Path, steps: int) -> int:
     judges, heard = experiment.takes(held_out=True), experiment.takes(held_out=False)
 
     def tell(step: int) -> None:
-        gains = experiment.judged(model.eval(), *judges, count=32, steps=20)
+        gains = experiment.judged(model.eval(), *judges, count=16, steps=20)
         words = ", ".join(f"{name} {np.mean(each):.2f}" for name, each in gains.items())
         print(f"step {step}: gain over the mixture, dB: {words}", flush=True)
         model.train()
