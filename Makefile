@@ -56,5 +56,5 @@ $(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.all: $(VENV)/.core
-	$(PIP) -e '.[panel,video,train,bench,dev]'
+	$(PIP) -e '.[panel,video,train,bench,cpu,dev]'
 	touch $@

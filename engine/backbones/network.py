@@ -61,7 +61,7 @@ class Networked:
     @property
     def subject(self) -> Subject:
         """The network, for whatever is to run it: one window, half-way up, under the null prompt."""
-        latent = torch.zeros(1, *self.shape, device=self.device)
+        latent = torch.randn(1, *self.shape, generator=torch.Generator().manual_seed(0)).to(self.device)
         example = self.asked(latent, torch.tensor([float(self.schedule.level(0.5))]), self.embed([""]))
         return Subject(self.name, self.fingerprint, self.device, self._load, example, self.fixed, self.varying)
 

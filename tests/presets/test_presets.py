@@ -27,8 +27,11 @@ def test_every_preset_says_at_its_top_when_to_reach_for_it(name: str) -> None:
 @pytest.mark.parametrize("name", names())
 def test_every_preset_of_the_library_names_the_models_that_suit_it(name: str) -> None:
     preset = load(name)
-    assert preset.models
     assert "Models: " in presets.about(name)
+    if preset.kind == "method":  # which names no sounds, and so suits any
+        assert not preset.models
+        return
+    assert preset.models
     assert ("pocket does not know" in presets.about(name)) == ("pocket" not in preset.models)
 
 
@@ -52,8 +55,8 @@ def test_what_is_the_default_is_not_written() -> None:
 
 
 def test_what_could_not_be_read_again_is_not_written() -> None:
-    with pytest.raises(PresetError, match="strength = 7"):
-        presets.written(Preset("x", "Drums", "stems", ("drums",), strength=7))
+    with pytest.raises(PresetError, match="strength = 21"):
+        presets.written(Preset("x", "Drums", "stems", ("drums",), strength=21))
 
 
 def test_the_comment_at_the_top_is_what_a_preset_says_of_itself(tmp_path: Path) -> None:

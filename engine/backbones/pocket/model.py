@@ -103,7 +103,8 @@ class Pocket:
     @property
     def subject(self) -> Subject:
         """The U-Net, for whatever runs it."""
-        latent = torch.zeros(2, CHANNELS, FRAMES // 8, MELS // 4, device=self.device)
+        noise = torch.randn(2, CHANNELS, FRAMES // 8, MELS // 4, generator=torch.Generator().manual_seed(0))
+        latent = noise.to(self.device)
         example = {"sample": latent, "timestep": latent.new_full((2,), 500.0), "class_labels": self.vectors[:2]}
         fixed = {"encoder_hidden_states": None}
         return Subject(self.name, self.fingerprint, self.device, self._network, example, fixed)
