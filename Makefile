@@ -26,6 +26,7 @@ test: $(VENV)/.all
 
 bench: $(VENV)/.all
 	$(BIN)/zerostem bench
+	$(BIN)/zerostem bench speed
 
 torture: $(VENV)/.all
 	$(BIN)/python -m engine.bench.torture $(TORTURE)

@@ -55,6 +55,7 @@ class Wanted:
     model: str = DEFAULT
     idle_s: float = IDLE_S
     left_free: int | None = None
+    execution: str = "auto"
 
 
 def main(wanted: Wanted, say: Callable[[str], None] = lambda _text: None) -> int:
@@ -78,7 +79,7 @@ def opened(wanted: Wanted, stop: Callable[[], None]) -> Iterator[tuple[Jobs, Eng
     def load(model: str) -> "Separator":
         from engine.separation import Separator
 
-        return Separator.load(model, wanted.device)
+        return Separator.load(model, wanted.device, wanted.execution)
 
     with ExitStack() as house:
         house.callback(logbook.end, logbook.begin(places().log))

@@ -48,8 +48,8 @@ class Crew:
     check: a request that every worker must be able to follow before any input is touched.
     """
 
-    def __init__(self, model: str, devices: Sequence[str], check: Request | None = None) -> None:
-        self.model, self.devices, self.check = model, tuple(devices), check
+    def __init__(self, model: str, devices: Sequence[str], check: Request | None = None, execution: str = "auto") -> None:
+        self.model, self.devices, self.check, self.execution = model, tuple(devices), check, execution
         self._workers: dict[int, _Worker] = {}
 
     def run(self, tasks: Sequence[Task], watch: Watch = lambda _task, _done, _stage: None) -> Iterator[Outcome]:
@@ -105,7 +105,7 @@ class Crew:
             idle = sum(worker.task is None for worker in self._workers.values())
             if place not in self._workers and idle < work:
                 ours, theirs = get_context("spawn").Pipe()
-                told = (theirs, self.model, name, self.devices.count(name), self.check)
+                told = (theirs, self.model, name, self.execution, self.devices.count(name), self.check)
                 process = get_context("spawn").Process(target=_work, args=told, daemon=True)
                 with _deaf():
                     process.start()
@@ -168,7 +168,9 @@ class Crew:
                 folder.rmdir()
 
 
-def _work(pipe: "connection.Connection[Any, Any]", model: str, device: str, sharing: int, check: Request | None) -> None:
+def _work(
+    pipe: "connection.Connection[Any, Any]", model: str, device: str, execution: str, sharing: int, check: Request | None
+) -> None:
     """A worker's life: load, then one task after another until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; whoever runs the crew decides
     signal.signal(signal.SIGTERM, _leave)
@@ -180,7 +182,7 @@ def _work(pipe: "connection.Connection[Any, Any]", model: str, device: str, shar
         if device == "cpu":
             torch.set_num_threads(max(1, torch.get_num_threads() // sharing))
         try:
-            separator = Separator.load(model, device)
+            separator = Separator.load(model, device, execution)
             if check is not None:
                 separator.check(check)
         except ZeroStemError as error:

@@ -1,5 +1,6 @@
 """`zerostem bench`: quality, presence, nulls and speed on this machine, as markdown, printed and kept in a file.
 
+`zerostem bench speed` (`bench_speed`) measures only how fast it is, and more of it.
 With sounds of your own (`comparing`) it compares separators on them instead.
 """
 
@@ -63,6 +64,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Measure, print, and write the same text into a file. What cannot be measured here says why."""
+    if argv[:1] == ["speed"]:
+        from engine.commands import bench_speed
+
+        return bench_speed.main(argv[1:])
     options = parser().parse_args(argv)
     if comparing.asked(options):
         return comparing.run(options, _ticking)

@@ -17,6 +17,7 @@ def parser() -> Parser:
     add("-n", "--model", default="pocket", metavar="MODEL", help="for jobs that name none (default pocket)")
     add("--idle", type=float, default=600.0, metavar="SECONDS", help="without work the model's memory is freed (default 600)")
     add("--leave-free", type=int, metavar="CORES", help="on which nothing is computed (default: 1 while a DAW asks, else 0)")
+    add("--execution", default="auto", metavar="WAY", help="how networks run (default: the fastest that was measured here)")
     return made
 
 
@@ -26,5 +27,7 @@ def main(argv: list[str]) -> int:
 
     from engine import daemon
 
-    wanted = daemon.Wanted(options.device, options.port, options.spool, options.model, options.idle, options.leave_free)
+    wanted = daemon.Wanted(
+        options.device, options.port, options.spool, options.model, options.idle, options.leave_free, options.execution
+    )
     return daemon.main(wanted, lambda text: print(text, file=sys.stderr, flush=True))

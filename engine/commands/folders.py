@@ -44,7 +44,8 @@ def separate(options: argparse.Namespace, request: Request, wish_of: Wishes) -> 
     wishes = [wish_of.to(place.out, name) for place, name in zip(places, names, strict=True)]
     tasks = [Task(place.path, request, wish) for place, wish in zip(places, wishes, strict=True)]
     outcomes: list[Outcome] = []
-    with Crew(options.name or weights.DEFAULT, devices, request) as crew, _bar(tasks, sys.stderr.isatty()) as watch:
+    hands = Crew(options.name or weights.DEFAULT, devices, request, options.execution)
+    with hands as crew, _bar(tasks, sys.stderr.isatty()) as watch:
         for outcome in _in_order(tasks, crew.run(tasks, watch)):
             outcomes.append(outcome)
             if not options.json:

@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
     signal.signal(signal.SIGTERM, _stop)
     print(f"watching {inbox.inbox}; stems come out in {inbox.outbox}; Ctrl-C stops", flush=True)
     worst, worked = 0, time.monotonic()
-    with Crew(options.name or weights.DEFAULT, devices) as crew:
+    with Crew(options.name or weights.DEFAULT, devices, execution=options.execution) as crew:
         while True:
             for arrived in inbox.attend(inbox.ready(), crew):
                 worst = max(worst, int(bool(arrived.error)))

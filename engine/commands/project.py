@@ -77,7 +77,7 @@ def main(argv: list[str]) -> int:
     from engine import weights  # torch costs seconds: only once the request makes sense
     from engine.separation import Separator
 
-    separator = Separator.load(options.name or weights.DEFAULT, options.device)
+    separator = Separator.load(options.name or weights.DEFAULT, options.device, options.execution)
     separator.check(request)
     if options.dawproject:  # which holds all sound itself
         folder = options.dawproject.absolute().with_name(f".{options.dawproject.name}.{os.getpid()}")

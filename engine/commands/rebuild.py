@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     if sha256(source) != told["input"]["sha256"]:
         raise BadAudio(f"{source.name} has changed since the stems were made.", "Put the old file back, or separate anew.")
     wish = _wish(told, options.sidecar, options.out)
-    again = Separator.load(told["model"]["name"], options.device).separate(source, request, wish)
+    again = Separator.load(told["model"]["name"], options.device, _way(told)).separate(source, request, wish)
     same = {name: again["files"].get(name) == was for name, was in told["files"].items()}
     if options.json:
         print(json.dumps(again, ensure_ascii=False, indent=2))
@@ -44,6 +44,17 @@ def main(argv: list[str]) -> int:
         print("\n".join(f"{'the same ' if equal else 'different'}  {name}" for name, equal in same.items()))
         print(f"in {wish.out}")
     return 0 if all(same.values()) else 1
+
+
+def _way(told: dict[str, Any]) -> str:
+    """How the network ran, where this machine can do that too: another way rounds in another manner."""
+    import torch
+
+    from engine.execution import EXECUTIONS
+    from engine.execution.choice import AUTO
+
+    ran = told.get("plan", {}).get("execution")
+    return ran if ran in EXECUTIONS and EXECUTIONS[ran].missing(torch.device(told["device"])) is None else AUTO
 
 
 def _sidecar(path: Path) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
     from engine import delivery, weights  # torch and the models cost seconds: only once the request makes sense
     from engine.separation import Separator
 
-    separator = Separator.load(options.name or weights.DEFAULT, options.device)
+    separator = Separator.load(options.name or weights.DEFAULT, options.device, options.execution)
     separator.check(request)
     outs = [(options.out or delivery.folder_beside(path)).absolute() for path in options.inputs]
     names = delivery.names_in(options.inputs, outs)

@@ -41,6 +41,7 @@ def add_options(made: argparse.ArgumentParser) -> None:
     )
     add("-n", "--name", metavar="MODEL", help="model: see `zerostem models list` (default: the embedded one)")
     add("-d", "--device", default="auto", metavar="auto|cpu|cuda[:N]|mps", help="what computes (default auto)")
+    add("--execution", default="auto", metavar="WAY", help="how the network runs (default: the fastest that was measured here)")
     add("--not", dest="unlike", metavar="PROMPT", help="what the stems are not: the prompt of the inversion")
     add("--not-others", action="store_true", help="each stem is not the other prompts: an inversion for each (zerosep, dgmo)")
     add("--depth", type=float, metavar="0..1", help="how far up the noise the inversion climbs (default 1)")
@@ -110,6 +111,8 @@ def for_daemon(options: argparse.Namespace) -> RequestFile:
     """The same as a request file, which has no sound yet. Raises BadRequest."""
     if options.device != "auto":
         raise BadRequest("The daemon has chosen its device when it was started.", "Start it with `zerostem daemon --device`.")
+    if options.execution != "auto":
+        raise BadRequest("The daemon has chosen how it runs its model.", "Start it with `zerostem daemon --execution`.")
     request, wishes = meant(options)
     settings: dict[str, Any] = {
         field.name: value

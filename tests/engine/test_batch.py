@@ -309,7 +309,7 @@ def test_a_length_that_no_header_says_is_guessed(tmp_path: Path) -> None:
 def test_a_worker_says_what_is_wrong_with_the_request_before_any_input_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # they are this process's, which is no worker
     ours, theirs = Pipe()
-    crew._work(theirs, "pocket", "cpu", 1, Request.of(["didgeridoo"]))
+    crew._work(theirs, "pocket", "cpu", "auto", 1, Request.of(["didgeridoo"]))
     word, (kind, what, _todo) = ours.recv()
     assert (word, kind) == ("refused", BadRequest)
     assert "didgeridoo" in what
