@@ -178,8 +178,8 @@ def _executions() -> Iterator[Check]:
     """What was measured on this machine, and which way is taken for it."""
     import torch
 
-    from engine.execution import EXECUTIONS
     from engine.execution.choice import ranked, tables
+    from engine.execution.table import EXECUTIONS
 
     found = tables()
     if not found:

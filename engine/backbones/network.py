@@ -11,7 +11,7 @@ from engine.backbones.base import Conditioning, Schedule
 from engine.backbones.checkpoint import Checkpoint, opened
 from engine.execution import plain
 from engine.execution.base import Subject
-from engine.execution.choice import Steady
+from engine.execution.steady import Steady
 from engine.weights import Found
 
 

@@ -1,9 +1,10 @@
 """Every way to run a model's network on this machine, side by side; what is measured here counts for `--execution auto`."""
 
 from engine.bench.tables import table
-from engine.execution import EXECUTIONS, REFERENCE
 from engine.execution.base import Subject
 from engine.execution.choice import keep, known, measure, ranked
+from engine.execution.plain import REFERENCE
+from engine.execution.table import EXECUTIONS
 
 
 def told(subject: Subject) -> str:

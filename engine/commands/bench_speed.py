@@ -86,7 +86,7 @@ def _races(title: str, make: "Callable[[], Backbone]", options: argparse.Namespa
     from engine import planner
     from engine.bench import published
     from engine.bench.tables import table
-    from engine.execution import REFERENCE
+    from engine.execution.plain import REFERENCE
 
     plain, usual = make(), make()
     planner.settle(plain, REFERENCE)

@@ -50,8 +50,8 @@ def _way(told: dict[str, Any]) -> str:
     """How the network ran, where this machine can do that too: another way rounds in another manner."""
     import torch
 
-    from engine.execution import EXECUTIONS
     from engine.execution.choice import AUTO
+    from engine.execution.table import EXECUTIONS
 
     ran = told.get("plan", {}).get("execution")
     return ran if ran in EXECUTIONS and EXECUTIONS[ran].missing(torch.device(told["device"])) is None else AUTO

@@ -8,7 +8,6 @@ measured when somebody asks for them by name or runs the bench, and count from t
 import json
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.execution import EXECUTIONS, REFERENCE
 from engine.execution.base import Execution, Run, Subject, difference
-from engine.passes import is_out_of_memory
+from engine.execution.plain import REFERENCE
+from engine.execution.steady import Steady
+from engine.execution.table import EXECUTIONS
 from host_bridge.errors import BadModel, BadRequest, ZeroStemError
 from host_bridge.files import read_plain, write_whole
 from host_bridge.settings import places
@@ -45,30 +45,6 @@ class Measured:
 
 
 Table = dict[str, Measured]
-
-
-class Steady:
-    """A run that goes on with plain torch when its own way breaks, and says so. `name`: the way that is taken now."""
-
-    def __init__(self, execution: Execution, run: Run, subject: Subject) -> None:
-        self.name, self._run, self._subject = execution.name, run, subject
-
-    def __call__(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """The answer. Raises BadModel where plain torch breaks too; what lacks memory is raised as it comes."""
-        try:
-            return self._run(inputs)
-        except ZeroStemError:
-            raise
-        except Exception as error:
-            if is_out_of_memory(error):
-                raise
-            said = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-            if self.name == REFERENCE:
-                what = f"{self._subject.name} broke down on {self._subject.device} ({said})."
-                raise BadModel(what, "Try again; if it happens again, use --device cpu, and run `zerostem doctor`.") from error
-            log.warning("%s broke (%s): going on with %s", self.name, said, REFERENCE)
-            self.name, self._run = REFERENCE, EXECUTIONS[REFERENCE].prepare(self._subject)
-            return self(inputs)
 
 
 def prepared(subject: Subject, wanted: str = AUTO, held: "Steady | None" = None) -> Steady:

@@ -12,11 +12,13 @@ from torch import Tensor, nn
 
 from engine import planner
 from engine.backbones import load
-from engine.execution import EXECUTIONS, REFERENCE, choice
+from engine.execution import choice
 from engine.execution.base import Subject, difference
-from engine.execution.choice import Measured, Steady, keep, known, prepared, ranked
+from engine.execution.choice import Measured, keep, known, prepared, ranked
 from engine.execution.onnx import Onnx
-from engine.execution.plain import Plain
+from engine.execution.plain import REFERENCE, Plain
+from engine.execution.steady import Steady
+from engine.execution.table import EXECUTIONS
 from host_bridge.errors import BadModel, BadRequest
 
 CPU = torch.device("cpu")

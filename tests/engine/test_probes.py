@@ -16,7 +16,7 @@ from engine.backbones.base import Conditioning, guided
 from engine.backbones.gaussian import Gaussian
 from engine.backbones.pocket import Pocket
 from engine.cache import Shelf
-from engine.execution import REFERENCE
+from engine.execution.plain import REFERENCE
 from engine.inversion import INVERSIONS
 from engine.inversion.base import Ladder, descend
 from engine.request import Request

@@ -15,8 +15,8 @@ from engine.backbones.pocket.codec import CHANNELS, PatchCodec
 from engine.backbones.pocket.network import FRAMES, MELS, SCHEDULE, unet
 from engine.backbones.pocket.vocabulary import sources
 from engine.execution.base import Subject
-from engine.execution.choice import Steady
 from engine.execution.plain import usual
+from engine.execution.steady import Steady
 from host_bridge.errors import BadModel
 from host_bridge.vocabulary import Samples
 

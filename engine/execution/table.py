@@ -1,0 +1,15 @@
+"""The ways that there are to run a network: to add one, write it and name it here. `choice` finds the fastest."""
+
+from engine.execution.base import Execution
+from engine.execution.onnx import Onnx
+from engine.execution.plain import PLAIN, Compiled
+
+EXECUTIONS: dict[str, Execution] = {
+    execution.name: execution
+    for execution in (
+        *PLAIN,
+        Compiled("compiled"),
+        Onnx("onnx", int8=False),
+        Onnx("onnx-int8", int8=True),
+    )
+}
