@@ -56,7 +56,7 @@ def album(tmp_path: Path) -> Path:
 class Here:
     """Does a crew's work in this process."""
 
-    def __init__(self, model: str, devices: Sequence[str], check: Request | None = None) -> None:
+    def __init__(self, model: str, devices: Sequence[str], check: Request | None = None, execution: str = "auto") -> None:
         self.devices = devices
 
     def __enter__(self) -> Self:
@@ -339,7 +339,7 @@ from host_bridge.errors import BadRequest
 class Wish:
     out: Path
 
-def work(pipe, model, device, sharing, check):
+def work(pipe, model, device, execution, sharing, check):
     if check is not None:
         pipe.send(("refused", (BadRequest, "It cannot be meant.", "Mean something else.")))
         return

@@ -32,7 +32,7 @@ def song(path: Path, seed: int = 0) -> Path:
 class Here:
     """Does a crew's work in this process. meanwhile: what happens while the first input is worked on."""
 
-    def __init__(self, *_: object, meanwhile: Callable[[], object] | None = None) -> None:
+    def __init__(self, *_: object, meanwhile: Callable[[], object] | None = None, execution: str = "auto") -> None:
         self.meanwhile = meanwhile
 
     def __enter__(self) -> Self:
