@@ -156,7 +156,7 @@ class _Levelled(nn.Module):
         self._told, self._turn = [checkpoint.keep(transformer.time_proj)], get_1d_rotary_pos_embed
         # in a list no cast reaches it, and it goes to the device by itself
         transformer.time_proj = nn.Identity()
-        self.transformer = transformer.to(dtype)
+        self.transformer = nn.Module.to(transformer, dtype)
         self._width = transformer.config.attention_head_dim // 2
 
     def forward(self, hidden_states: Tensor, timestep: Tensor, **words: Any) -> Any:

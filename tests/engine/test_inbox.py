@@ -111,7 +111,7 @@ def test_a_note_may_set_what_the_command_line_may() -> None:
     from engine.commands.inbox import parser
 
     longs = {option[2:] for action in parser()._actions for option in action.option_strings if option.startswith("--")}
-    assert longs - set(KEYS) == {"help", "name", "device", "no-rest", "jobs", "once"}
+    assert longs - set(KEYS) == {"help", "name", "device", "execution", "no-rest", "jobs", "once"}
 
 
 @pytest.mark.parametrize(

@@ -112,4 +112,4 @@ class Pocket:
     def _network(self, dtype: torch.dtype) -> torch.nn.Module:
         network: torch.nn.Module = unet()
         network.load_state_dict(self._tensors)
-        return network.to(self.device, dtype)
+        return torch.nn.Module.to(network, self.device, dtype)  # diffusers' own warns of what concerns only its largest models
