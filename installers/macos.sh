@@ -22,5 +22,5 @@ esac
 mkdir -p "$app" && : > "$app/zerostem-app" # what --uninstall takes for ours
 [ -x "$app/bin/python" ] || "$python" -m venv "$app"
 # shellcheck disable=SC2086 # ZEROSTEM_PIP holds options
-"$app/bin/python" -m pip install --quiet ${ZEROSTEM_PIP:-} -c "$here/constraints.txt" "${ZEROSTEM_WHEEL:-$here}"
+"$app/bin/python" -m pip install --quiet ${ZEROSTEM_PIP:-} -c "$here/constraints.txt" "${ZEROSTEM_WHEEL:-$here}[panel]"
 exec "$app/bin/python" -P -m installers.macos "$@"

@@ -22,7 +22,7 @@ if ((Test-Path $app) -and -not (Test-Path $mark)) { Write-Error "$app is in the 
 if (-not (Test-Path $mark)) { New-Item -ItemType File -Force $mark | Out-Null }
 if (-not (Test-Path $own)) { & $python -m venv $app }
 $options = if ($env:ZEROSTEM_PIP) { $env:ZEROSTEM_PIP -split ' ' } else { @() }
-& $own -m pip install --quiet @options -c (Join-Path $here 'constraints.txt') $what
+& $own -m pip install --quiet @options -c (Join-Path $here 'constraints.txt') "${what}[panel]"
 if ($LASTEXITCODE -ne 0) { exit $LASTEXITCODE }
 & $own -P -m installers.windows @args
 exit $LASTEXITCODE
