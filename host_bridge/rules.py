@@ -68,7 +68,7 @@ STEM = {
         "the sound, which is the stem's name too: one line of up to {LONGEST_NAME} characters, no / and no \\",
         lambda value: isinstance(value, str) and is_stem_name(value),
     ),
-    "strength": Rule("0 (the mix) to 1 (the stem alone); above 1 only with `beyond`; 1 when left out", _real(0, 10), False),
+    "strength": Rule("0 (the mix) to 1 (the stem alone); above 1 only with `beyond`; 1 when left out", _real(0, 20), False),
 }
 SOURCE = {
     "path": Rule("the absolute path of a regular audio file; it is only read", is_path),
@@ -155,6 +155,6 @@ RESULT = {
 }
 RESULT_STEM = {
     "prompt": Rule("the stem's name", lambda value: isinstance(value, str)),
-    "strength": Rule("as it was rendered", _real(0, 10)),
+    "strength": Rule("as it was rendered", _real(0, 20)),
     "path": Rule("the file, or null where none was wanted", lambda value: value is None or is_path(value)),
 }

@@ -17,6 +17,7 @@ from host_bridge.errors import BadRequest
 from host_bridge.forms import RequestFile
 from host_bridge.settings import places
 from host_bridge.spool import Spool
+from host_bridge.vocabulary import Stem
 
 
 @pytest.mark.parametrize("name", presets.names())
@@ -31,7 +32,7 @@ def test_every_model_that_a_preset_names_exists_and_knows_its_words(name: str) -
     except BadRequest:
         assert "pocket" not in preset.models
     else:
-        assert "pocket" in preset.models
+        assert ("pocket" in preset.models) == bool(preset.prompts)  # one that names no sounds is for any model
 
 
 @pytest.mark.parametrize("name", presets.names())
@@ -39,16 +40,20 @@ def test_every_preset_is_one_request_on_the_command_line_and_in_a_jobs_folder(na
     preset = presets.load(name)
     parser = ArgumentParser()
     wanted.add_options(parser)
-    here, wishes = wanted.meant(parser.parse_args(["--preset", name]))
-    assert here.prompts == preset.prompts
-    assert here.strengths == (preset.strength,) * len(preset.prompts)
+    prompts = preset.prompts or ("piano",)
+    words = ["--preset", name, *(() if preset.prompts else ("-p", "piano")), *(["--beyond"] if preset.strength > 1 else [])]
+    here, wishes = wanted.meant(parser.parse_args(words))
+    assert here.prompts == prompts
+    assert here.strengths == (preset.strength,) * len(prompts)
     assert here.unlike == preset.unlike
     assert (wishes.gain_db, wishes.stems) == (preset.gain_db, not preset.everything_but)
 
     spool = Spool(tmp_path / "spool")
     spool.prepare()
     (tmp_path / "region.wav").write_bytes(b"never read")
-    spool.put("preset-job", RequestFile((), preset=name), tmp_path / "region.wav")
+    stems = () if preset.prompts else (Stem("piano", preset.strength),)
+    settings = {"beyond": True} if preset.strength > 1 else {}
+    spool.put("preset-job", RequestFile(stems, preset=name, settings=settings), tmp_path / "region.wav")
     file = spool.request("preset-job")
     assert asked_of(file, {}) == here
     assert file.settings.get("gain_db") == preset.gain_db

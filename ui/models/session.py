@@ -17,6 +17,10 @@ QUICK_S = 10.0
 QUICK_METHOD = "contrast"
 
 
+DIALS = ("mode", "depth", "rounds", "draws", "guidance")
+"""What presets may set that has no place in the panel of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One sound that is wanted, and omega: 0 (the mix) to 1 (the stem alone)."""
@@ -43,6 +47,8 @@ class Session:
     """Also write the highlight: the mix with each stem raised or lowered by so much."""
     everything_but: bool = False
     deliver: Path | None = None
+    dials: tuple[tuple[str, Any], ...] = ()
+    """What a preset sets beside all this, by the names that `SETTINGS` has for it."""
     preset: str = ""
     """Which preset the dials come from, for the eye alone: the request says what it means."""
 
@@ -100,16 +106,19 @@ class Session:
         return replace(self, model=model)
 
     def under(self, preset: Preset) -> "Session":
-        """The dials as a preset has them; region, selection, model and delivery stay."""
+        """The dials as a preset has them; region, selection, model and delivery stay, and the sounds where it names none."""
+        asks = tuple(Ask(prompt, preset.strength) for prompt in preset.prompts)
+        dials = {name: getattr(preset, name) for name in DIALS}
         return replace(
             self,
-            asks=tuple(Ask(prompt, preset.strength) for prompt in preset.prompts),
+            asks=asks or self.asks,
             unlike=preset.unlike,
             method=preset.method,
             steps=preset.steps,
             complete=preset.complete,
             gain_db=preset.gain_db,
             everything_but=preset.everything_but,
+            dials=tuple((name, value) for name, value in dials.items() if value is not None),
             preset=preset.name,
         )
 
@@ -128,6 +137,7 @@ class Session:
             gain_db=self.gain_db,
             everything_but=self.everything_but,
             models=(self.model,) if self.model else (),
+            **dict(self.dials),
         )
 
     # What it comes to.
@@ -199,6 +209,7 @@ class Session:
             "complete": self.complete,
             "gain_db": self.gain_db,
             "everything_but": self.everything_but,
+            **dict(self.dials),
         }
         return {key: value for key, value in told.items() if value not in (None, "", False)}
 

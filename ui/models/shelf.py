@@ -40,7 +40,8 @@ class Shelf:
     def rows(self) -> list[Row]:
         """The user's own first, then the library's by kind; within that by title. A damaged file of theirs is shown as such."""
         own = [self._own(name) for name in presets.names(self.folder)]
-        library = [Row(presets.load(name), own=False) for name in presets.names()]
+        loaded = [presets.load(name) for name in presets.names()]
+        library = [Row(preset, own=False) for preset in loaded if preset.strength <= 1]  # faders end there
         library = [row for row in library if row.preset.name not in {each.preset.name for each in own}]
 
         def place(row: Row) -> tuple[bool, int, str]:

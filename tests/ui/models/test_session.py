@@ -78,8 +78,11 @@ def test_dials_become_a_preset_and_back(session: Session) -> None:
 @pytest.mark.parametrize("name", presets.names())
 def test_every_preset_of_the_library_makes_a_request(session: Session, name: str) -> None:
     preset = presets.load(name)
-    asked = asked_of(session.under(preset).request(), {})
-    assert (asked.prompts, asked.unlike) == (preset.prompts, preset.unlike)
+    asked = asked_of(session.asking("piano").under(preset).request(), {})
+    assert (asked.prompts, asked.unlike) == (preset.prompts or ("piano",), preset.unlike)
+    assert (asked.rounds, asked.draws, asked.guidance) == (preset.rounds, preset.draws, preset.guidance)
+    kept = session.asking("piano").under(preset).as_preset("mine", "Mine")
+    assert (kept.mode, kept.depth) == (preset.mode, preset.depth)
 
 
 def test_only_the_selection_is_sent_and_no_sample_beyond_the_end(session: Session) -> None:

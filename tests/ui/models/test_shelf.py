@@ -21,7 +21,8 @@ def test_what_is_saved_is_there_again_and_goes_first(shelf: Shelf) -> None:
     shelf.save(MINE)
     rows = shelf.rows()
     assert (rows[0].preset, rows[0].own, rows[0].trouble) == (MINE, True, "")
-    assert {row.preset.name for row in rows[1:]} == {*presets.names()}
+    shown = {name for name in presets.names() if presets.load(name).strength <= 1}  # faders end at 1
+    assert {row.preset.name for row in rows[1:]} == shown < {*presets.names()}
     assert Shelf().get("my-kit") == MINE
     assert shelf.folder == places().config / "presets"  # where the daemon and the command line look
 

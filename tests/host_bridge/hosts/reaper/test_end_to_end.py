@@ -145,11 +145,11 @@ def test_a_stem_gets_another_strength_and_undo_brings_the_old_sound_back(play: A
 
 def test_what_the_daemon_refuses_is_told_in_its_own_words(play: Any) -> None:
     told = play(
-        SELECT.replace('"drums\\n\\n', '"\\nbrass\\n')
+        SELECT.replace('"drums\\n\\n', '"\\nkazoo-choir\\n')
         + f"assert (stage.pass ({PATIENCE_S}, function () return next (P.project.ext) == nil end)) stage.pass (0.3)",
         real=True,
     )
-    assert "There is no preset called 'brass'." in told.seen[-1]
+    assert "There is no preset called 'kazoo-choir'." in told.seen[-1]
     assert (told.messages, told.undo, len(told.tracks)) == ([], [], 1)
 
 
