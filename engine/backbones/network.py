@@ -26,6 +26,7 @@ class Networked:
     device: torch.device
     fingerprint: str
     schedule: Schedule
+    batch: int
     run: Steady
     fixed: ClassVar[Mapping[str, Any]] = {}
     varying: ClassVar[Mapping[str, tuple[int, ...]]] = {}
@@ -60,9 +61,10 @@ class Networked:
 
     @property
     def subject(self) -> Subject:
-        """The network, for whatever is to run it: one window, half-way up, under the null prompt."""
-        latent = torch.randn(1, *self.shape, generator=torch.Generator().manual_seed(0)).to(self.device)
-        example = self.asked(latent, torch.tensor([float(self.schedule.level(0.5))]), self.embed([""]))
+        """The network, for whatever is to run it: a batch, half-way up, under the null prompt."""
+        latent = torch.randn(self.batch, *self.shape, generator=torch.Generator().manual_seed(0)).to(self.device)
+        level = torch.full((self.batch,), float(self.schedule.level(0.5)))
+        example = self.asked(latent, level, self.embed([""] * self.batch))
         return Subject(self.name, self.fingerprint, self.device, self._load, example, self.fixed, self.varying)
 
     @property

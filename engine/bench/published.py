@@ -114,16 +114,30 @@ def engine(backbone: Backbone, noise: Passes, sound: Tensor, prompts: Sequence[s
 
 
 @torch.no_grad()
-def race(slow: Backbone, quick: Backbone, sound: Tensor, prompts: Sequence[str], steps: int, mode: str, times: int = 1) -> Race:
-    """Both, in turns, the best of each; `slow` runs the recipe in float32, `quick` the engine as it is set."""
-    runs: tuple[tuple[Callable[..., Tensor], Backbone], ...] = ((recipe, slow), (engine, quick))
-    best, answers, done = [float("inf")] * 2, [torch.zeros(())] * 2, [0, 0]
-    for _ in range(times):
-        for which, (run, backbone) in enumerate(runs):
-            noise = Passes(backbone)
-            began = time.perf_counter()
-            answers[which] = run(backbone, noise, sound, prompts, steps, mode).cpu()
-            best[which] = min(best[which], time.perf_counter() - began)
-            done[which] = noise.done
-    masks = [backbone.magnitude(answer.flatten(0, 1)) for answer, (_, backbone) in zip(answers, runs, strict=True)]
-    return Race(best[0], best[1], done[0], done[1], difference(masks[1], masks[0]))
+def races(
+    slow: Backbone, quick: Sequence[Backbone], sound: Tensor, prompts: Sequence[str], steps: int, mode: str
+) -> list[Race]:
+    """The recipe on `slow`, in float32, once; then the engine on each of `quick`, as it is set."""
+    first = _timed(recipe, slow, sound, prompts, steps, mode)
+    found = []
+    for backbone in quick:
+        told = _timed(engine, backbone, sound, prompts, steps, mode)
+        masks = [slow.magnitude(answer.flatten(0, 1)) for answer in (told.answer, first.answer)]
+        found.append(Race(first.seconds, told.seconds, first.passes, told.passes, difference(*masks)))
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Run:
+    seconds: float
+    passes: int
+    answer: Tensor
+
+
+def _timed(
+    run: Callable[..., Tensor], backbone: Backbone, sound: Tensor, prompts: Sequence[str], steps: int, mode: str
+) -> _Run:
+    noise = Passes(backbone)
+    began = time.perf_counter()
+    answer = run(backbone, noise, sound, prompts, steps, mode).cpu()
+    return _Run(time.perf_counter() - began, noise.done, answer)

@@ -47,20 +47,23 @@ def told(found: dict[str, tuple[float, float]]) -> str:
 
 
 def new_strength(separator: Separator, seconds: float, times: int, prompts: list[str], done: Callable[[], None]) -> str:
-    """A job from nothing, then another strength on the same region: its inversion is kept."""
+    """A region that was separated before, at another strength, against a whole job at the same: its inversion is kept."""
     rows = []
     for name in ("joint", "zerosep"):
-        first = Request.of(prompts[:1], method=name)
-        again = Request.of(prompts[:1], 0.6, method=name)
-        full, anew = [], []
-        for _ in range(times):
-            with TemporaryDirectory() as folder:
-                keeping = Separator(separator.backbone, Shelf(Path(folder)))
-                full.append(_timed(keeping, first, seconds))
-                anew.append(_timed(keeping, again, seconds))
-            done()
-        rows.append((name, f"{min(full):.2f}", f"{min(anew):.2f}", f"{min(anew) / min(full):.2f}"))
-    return table(("method", "whole job, s", "new strength, s", "ratio"), rows)
+        for strength, before, goal in ((1.0, 0.5, 0.55), (0.6, 1.0, 0.7)):
+            first = Request.of(prompts[:1], before, method=name)
+            again = Request.of(prompts[:1], strength, method=name)
+            full, anew = [], []
+            for _ in range(times):
+                full.append(_job(separator, again, seconds))
+                with TemporaryDirectory() as folder:
+                    keeping = Separator(separator.backbone, Shelf(Path(folder)))
+                    _timed(keeping, first, seconds)
+                    anew.append(_timed(keeping, again, seconds))
+                done()
+            ratio = f"{min(anew) / min(full):.2f} (goal {goal})"
+            rows.append((f"{name}, {strength:g}", f"{min(full):.2f}", f"{min(anew):.2f}", ratio))
+    return table(("method, strength", "whole job, s", "new strength, s", "ratio"), rows)
 
 
 def loading(model: str, device: str) -> str:

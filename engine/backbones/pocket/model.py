@@ -23,6 +23,8 @@ from host_bridge.vocabulary import Samples
 FOLDER = Path(__file__).parent
 LEVEL_DB = -25.0
 """RMS of a window as the network likes it: mixtures were trained at -30 to -20 dBFS."""
+EXAMPLES = 16
+"""Items in an example for whatever runs the network: half of a batch, since few are quick in other ways than many."""
 
 
 class Pocket:
@@ -103,9 +105,10 @@ class Pocket:
     @property
     def subject(self) -> Subject:
         """The U-Net, for whatever runs it."""
-        noise = torch.randn(2, CHANNELS, FRAMES // 8, MELS // 4, generator=torch.Generator().manual_seed(0))
-        latent = noise.to(self.device)
-        example = {"sample": latent, "timestep": latent.new_full((2,), 500.0), "class_labels": self.vectors[:2]}
+        count = EXAMPLES
+        noise = torch.randn(count, CHANNELS, FRAMES // 8, MELS // 4, generator=torch.Generator().manual_seed(0))
+        latent, told = noise.to(self.device), self.vectors[torch.arange(count) % len(self.vectors)]
+        example = {"sample": latent, "timestep": latent.new_full((count,), 500.0), "class_labels": told}
         fixed = {"encoder_hidden_states": None}
         return Subject(self.name, self.fingerprint, self.device, self._network, example, fixed)
 
