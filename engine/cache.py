@@ -18,7 +18,7 @@ from torch import Tensor
 
 from engine.backbones.base import Backbone, Conditioning
 from engine.inversion.base import Inversion, Ladder, Trail
-from engine.methods.base import Estimate, Method, Scene, turned
+from engine.methods.base import Estimate, Method, Scene, presence, presence_passes, turned
 from engine.passes import Passes
 
 log = logging.getLogger(__name__)
@@ -109,6 +109,23 @@ class Recall:
         tensors = (latent, ladder.levels, *(source.tensors[name] for name in sorted(source.tensors)))
         return key(self.backbone, f"climb {inversion.name} {seed}", *tensors)
 
+    def judge(self, scene: Scene) -> Tensor:
+        """`presence` with a memory: it depends on no strength, no method and no way up."""
+        asked = scene.table.rows(torch.tensor([*range(len(scene.request.prompts)), scene.null]))
+        words = [asked.tensors[name] for name in sorted(asked.tensors)]
+        keys = [
+            key(self.backbone, f"presence {seed}", features, *words)
+            for features, seed in zip(scene.features, scene.seeds, strict=True)
+        ]
+        kept = [entry for each in keys if (entry := self.shelf.get(each)) is not None]
+        if len(kept) == len(keys):
+            self.passes.spare(len(keys) * presence_passes(scene.request))
+            return torch.stack([entry["scores"].to(scene.features.device) for entry in kept], 1)
+        scores = presence(scene)
+        for index, each in enumerate(keys):
+            self.shelf.put(each, {"scores": scores[:, index]})
+        return scores
+
     def estimate(self, method: Method, scene: Scene) -> Estimate:
         """`Method.estimate` with a memory, for methods whose strength is in the mask: their answer is the same for all."""
         request = scene.request
@@ -122,11 +139,11 @@ class Recall:
         whole = [entry for entry in kept if entry is not None]
         if len(whole) == len(keys):
             self.passes.spare(len(keys) * method.passes(request, self.backbone))
-            masks, features, presence = (
+            masks, features, sure = (
                 torch.stack([entry[name].to(scene.features.device) for entry in whole], 1)
                 for name in ("masks", "features", "presence")
             )
-            return Estimate(masks, features, presence if presence.numel() else None)
+            return Estimate(masks, features, sure if sure.numel() else None)
         told = method.estimate(scene)
         for index, each in enumerate(keys):
             sure = torch.zeros(0) if told.presence is None else told.presence[:, index]

@@ -88,7 +88,8 @@ class Listener:
         recall = Recall(self.shelf, model, self.passes) if self.shelf is not None else None
         climb: Climb = recall.climb if recall else lambda inversion, *rest: inversion.climb(self.passes, *rest)
         features, tick = model.analyse(sound * gain), self.passes.report
-        scene = Scene(model, self.passes, climb, self.table, features, seeds, self.request, tick)
+        judge = recall.judge if recall else None
+        scene = Scene(model, self.passes, climb, self.table, features, seeds, self.request, tick, judge)
         keeps = recall if self.method.strength_in_mask else None
         told = keeps.estimate(self.method, scene) if keeps else self.method.estimate(scene)
         kept = model.magnitude(scene.features).clamp_min(1e-12)

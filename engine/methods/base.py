@@ -64,6 +64,7 @@ class Scene:
     The table is that of `Request.words`: with `unlike_others` its last rows, `others`, are each prompt's rivals.
     seeds: one per window; whatever is drawn for a window is drawn from its own.
     tick: called between two steps of work in which the model is not asked; raises Cancelled on request.
+    judge: `presence`, or a memory of it.
     """
 
     backbone: Backbone
@@ -74,6 +75,7 @@ class Scene:
     seeds: list[int]
     request: Request
     tick: Callable[[], None] = lambda: None
+    judge: "Callable[[Scene], Tensor] | None" = None
 
     @property
     def windows(self) -> int:
@@ -222,7 +224,7 @@ def presence_passes(request: Request) -> int:
 
 def judged(scene: Scene) -> Tensor | None:
     """`presence`, where thresholds make use of it: a model that nobody has measured is not asked."""
-    return None if scene.backbone.presence is None else presence(scene)
+    return None if scene.backbone.presence is None else (scene.judge or presence)(scene)
 
 
 def judging_passes(request: Request, backbone: Backbone) -> int:
