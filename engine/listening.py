@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine import audio
+from engine.ahead import ahead
 from engine.backbones.base import Backbone, Conditioning
 from engine.cache import Recall, Shelf
 from engine.fit import Fit
@@ -121,7 +122,7 @@ def listen(backbone: Backbone, shelf: Shelf, source: audio.Source, request: Requ
     scores: list[Tensor] = []
     first, size = 0, max(1, GROUP_BYTES // (LATENTS_PER_LEVEL * trail))
     windows = cut(audio.heard_by(source, backbone.rate, backbone.channels), layout, grid.hop)
-    while group := list(islice(windows, size)):
+    for group in ahead(iter(lambda: list(islice(windows, size)), [])):
         estimate = listener.answer(np.stack(group), first)
         for index in range(len(group)):
             masks.lay(estimate.masks[:, index].numpy())

@@ -1,0 +1,51 @@
+"""What is read ahead comes in its order, with its errors in their places, and leaves no thread behind."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from engine.ahead import ahead
+
+
+def test_items_come_in_their_order_and_one_is_made_while_another_is_used() -> None:
+    made = [threading.Event() for _ in range(4)]
+
+    def making() -> Iterator[int]:
+        for number, event in enumerate(made):
+            event.set()
+            yield number
+
+    found = []
+    for number in ahead(making()):
+        if number + 1 < len(made):
+            assert made[number + 1].wait(10)  # while this one is used
+        found.append(number)
+    assert found == [0, 1, 2, 3]
+    assert list(ahead([])) == []
+
+
+def test_what_goes_wrong_is_raised_where_the_item_would_have_come() -> None:
+    def making() -> Iterator[int]:
+        yield 1
+        raise OSError("the disk is gone")
+
+    items = ahead(making())
+    assert next(items) == 1
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(items)
+
+
+def test_whoever_stops_early_leaves_no_thread_and_only_one_item_too_many() -> None:
+    made = []
+
+    def making() -> Iterator[int]:
+        for number in range(100):
+            made.append(number)
+            yield number
+
+    items = ahead(making())
+    assert next(items) == 0
+    items.close()
+    assert len(made) <= 2
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("reading")]
