@@ -52,10 +52,8 @@ def prepared(subject: Subject, wanted: str = AUTO, held: "Steady | None" = None)
 
     Raises BadRequest for a way that nobody knows, BadModel for one that is not to be had here.
     """
-    if held is not None and held.name == (ranked(known(subject)) or [""])[0] and wanted in {AUTO, held.name}:
-        return held
     if wanted == AUTO:
-        return _fastest(subject)
+        return _fastest(subject, held)
     if wanted not in EXECUTIONS:
         raise BadRequest(f"There is no execution called '{wanted}'.", f"Choose {AUTO}, {', '.join(EXECUTIONS)}.")
     execution = EXECUTIONS[wanted]
@@ -68,14 +66,18 @@ def prepared(subject: Subject, wanted: str = AUTO, held: "Steady | None" = None)
     return Steady(execution, run, subject)
 
 
-def _fastest(subject: Subject) -> Steady:
+def _fastest(subject: Subject, held: Steady | None) -> Steady:
     table = known(subject)
-    if not table:
-        table = measure(subject, [execution for execution in EXECUTIONS.values() if execution.quick])
+    here = [execution for execution in EXECUTIONS.values() if execution.missing(subject.device) is None]
+    if untried := [execution for execution in here if execution.quick and execution.name not in table]:
+        table |= measure(subject, untried)
         keep(subject, table)
+    names = {execution.name for execution in here}
     for name in ranked(table):
-        if EXECUTIONS[name].missing(subject.device):
+        if name not in names:
             continue
+        if held is not None and held.name == name:
+            return held
         try:
             return Steady(EXECUTIONS[name], EXECUTIONS[name].prepare(subject), subject)
         except BadModel as error:

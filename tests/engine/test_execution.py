@@ -96,7 +96,9 @@ def test_auto_measures_once_and_remembers(subject: Subject, monkeypatch: pytest.
 def test_auto_takes_the_fastest_that_is_close_enough(subject: Subject) -> None:
     table = {"torch-fp32": Measured(0.3, 0.0), "torch-bf16": Measured(0.1, 0.5), "compiled": Measured(0.01, 0.0)}
     keep(subject, table | {"gone": Measured(0.001, 0.0)})
-    assert prepared(subject).name == "torch-fp32"  # the others are too rough, not for this device, of another version
+    held = prepared(subject)
+    assert prepared(subject, held=held) is held  # not loaded twice
+    assert held.name == "torch-fp32"  # the others are too rough, not for this device, of another version
 
 
 def test_a_table_is_of_one_model_and_one_device(subject: Subject) -> None:
@@ -184,9 +186,11 @@ def test_a_provider_that_only_pretends_is_found_out(subject: Subject, monkeypatc
 
 
 @onnx
-def test_what_was_asked_for_by_name_counts_from_then_on(subject: Subject) -> None:
+def test_what_was_asked_for_by_name_counts_from_then_on_and_the_others_are_still_tried(subject: Subject) -> None:
     assert prepared(subject, "onnx").name == "onnx"
-    assert "onnx" in known(subject)
+    assert set(known(subject)) == {"onnx"}
+    prepared(subject)
+    assert set(known(subject)) == {"onnx", *(each.name for each in HERE if each.quick)}
 
 
 @onnx
