@@ -171,8 +171,12 @@ def test_every_method_is_timed(separator: Separator) -> None:
 
 
 def test_a_new_strength_is_timed_beside_the_whole_job(separator: Separator) -> None:
-    for _, whole, anew, ratio in cells(speed.new_strength(separator, 0.2, 1, PROMPTS, nothing)):
+    rows = cells(speed.new_strength(separator, 0.2, 1, PROMPTS, nothing))
+    assert [row[0] for row in rows] == ["joint, 1", "joint, 0.6", "zerosep, 1", "zerosep, 0.6"]
+    for _, whole, anew, said in rows:
+        ratio, goal = said.removesuffix(")").split(" (goal ")
         assert float(ratio) == pytest.approx(float(anew) / float(whole), rel=0.6)
+        assert 0 < float(goal) < 1
 
 
 def test_every_goal_is_told_with_what_was_found(scores: quality.Scores) -> None:
