@@ -8,6 +8,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -233,6 +234,10 @@ class Client:
     def stop_fetch(self, id: str) -> None:
         """Stop fetching a model. Raises NoDaemon; Refused where nothing is fetched under this id."""
         self._request(StopFetch(self.engine.token, id))
+
+    def say(self, asked: Asked) -> None:
+        """Ask something once, under this daemon's token, and go on. What comes of it comes to `listen`; nothing: ask again."""
+        self._send(replace(asked, token=self.engine.token))  # type: ignore[call-arg]
 
     def stop(self) -> None:
         """End the daemon. Raises NoDaemon, Refused."""

@@ -69,7 +69,7 @@ class Panel(QMainWindow):
         assert hints is not None
         hints.colorSchemeChanged.connect(lambda _scheme: self.dress())
         studio.stands.connect(self._stand)
-        studio.machine_changed.connect(lambda: self._stand(studio.standing))
+        studio.machinery.changed.connect(lambda: self._stand(studio.standing))
         studio.region_changed.connect(self._name)
         self._met = self._lost = False
         self.dress()
@@ -191,8 +191,8 @@ class Panel(QMainWindow):
     def _stand(self, standing: str) -> None:
         tones = self.tones
         words = texts.STANDS[standing]
-        if standing == "there" and self.studio.devices:
-            words = texts.READY_ON.format(device=self.studio.devices[0].name)
+        if standing == "there" and self.studio.machinery.devices:
+            words = texts.READY_ON.format(device=self.studio.machinery.devices[0].name)
         self.standing.setText(words)
         self.wake.setVisible(standing == "gone")
         colour = {"there": tones.well, "gone": tones.trouble}.get(standing, tones.caution)

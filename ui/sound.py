@@ -12,6 +12,7 @@ import numpy as np
 import soxr
 
 from host_bridge.errors import ZeroStemError
+from ui import texts
 from ui.models.player import Player
 from ui.models.reading import Frames
 
@@ -54,7 +55,7 @@ def outputs() -> list[Output]:
             if each["max_output_channels"] > 0
         ]
     if not found:
-        raise NoSound("This machine has no sound card.", "You can still separate, and play the stems elsewhere.")
+        raise NoSound(texts.NO_CARD, texts.NO_CARD_TODO)
     return found
 
 
@@ -163,10 +164,9 @@ def _portaudio() -> Any:
     try:
         import sounddevice
     except ImportError as error:
-        raise NoSound("Playing needs sounddevice.", "Install it: `pip install 'zerostem[panel]'`.") from error
+        raise NoSound(texts.NO_SOUNDDEVICE, texts.NO_SOUNDDEVICE_TODO) from error
     except OSError as error:
-        todo = "Install it (Debian: `apt install libportaudio2`), then start the panel again; all but playing works."
-        raise NoSound("The system has no PortAudio, so nothing can be played.", todo) from error
+        raise NoSound(texts.NO_PORTAUDIO, texts.NO_PORTAUDIO_TODO) from error
     return sounddevice
 
 
@@ -178,4 +178,4 @@ def _spoken() -> Iterator[None]:
         yield
     except portaudio_error as error:
         said = str(error.args[0] if error.args else error).rstrip(".")
-        raise NoSound(f"The sound card cannot be used: {said}.", "Choose another one, or close what holds it.") from error
+        raise NoSound(texts.CARD_REFUSES.format(why=said), texts.CARD_REFUSES_TODO) from error

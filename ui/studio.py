@@ -1,4 +1,4 @@
-"""What the panel's widgets share: what is open and asked, the jobs, and one signal for each thing that may change."""
+"""What the panel's widgets share: what is open, what is asked of it, what came out, and one signal for each that may change."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,28 +7,22 @@ from pathlib import Path
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
-from host_bridge.client import Client
 from host_bridge.errors import ZeroStemError
-from host_bridge.messages import DeviceRow, Done, Fail, Heartbeat, Message, ModelRow, Strength, VocabularyRow
-from host_bridge.settings import places
-from host_bridge.spool import Spool
+from host_bridge.messages import Done, Fail, Heartbeat, Message, Strength
 from host_bridge.vocabulary import new_id
 from presets import DEMO, Preset
 from ui import texts
 from ui.aside import Aside
 from ui.link import Link
-from ui.models import results
-from ui.models.jobs import Jobs, Row
-from ui.models.prompts import History, Vocabulary
+from ui.machinery import Machinery
+from ui.models.jobs import Row
+from ui.models.prompts import History
 from ui.models.region import Region, of_file, of_job
 from ui.models.results import Result
 from ui.models.session import Ask, Session
 from ui.models.shelf import Row as ShelfRow
 from ui.models.shelf import Shelf
-from ui.timing import timer
-
-LOOK_MS = 2000
-"""Between two looks into the spool: for what came there without a bell, or while no daemon runs."""
+from ui.queue import Queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +58,8 @@ class Studio(QObject):
     session_changed = pyqtSignal()
     take_changed = pyqtSignal()
     """Other stems, or the same at other strengths."""
-    jobs_changed = pyqtSignal(object)
-    """All rows, newest first."""
     choice_changed = pyqtSignal()
     """Another stem is the one that is looked at and listened to."""
-    machine_changed = pyqtSignal()
     shelf_changed = pyqtSignal()
     stands = pyqtSignal(str)
     noticed = pyqtSignal(object)
@@ -81,42 +72,43 @@ class Studio(QObject):
         self.take: Take | None = None
         self.chosen = ""
         self.standing = "looking"
-        self.spool = Spool(places().spool)
         self.shelf, self.history = Shelf(), History.load()
         self.presets: list[ShelfRow] = []
-        self.vocabulary = Vocabulary("", {})
-        self.models: list[ModelRow] = []
-        self.devices: list[DeviceRow] = []
-        self.rows: list[Row] = []
-        self.aside, self.scans, self._books = Aside(2, self), Aside(1, self), Aside(1, self)
-        """For what is looked at now; for reading whole files; for the spool, one thing after another."""
-        self._jobs = Jobs(self.spool)
-        self._known: set[str] | None = None
-        self._rebuilding: dict[str, str] = {}
-        self._look = timer(self, LOOK_MS, self._look_through)
+        self.queue, self.machinery = Queue(link, self), Machinery(link, self)
+        self.aside, self.scans = Aside(2, self), Aside(1, self)
+        """For what is looked at now; for reading whole files."""
+        self._wanted: dict[str, str | None] = {}
+        """Of each model that is being fetched: which one was used when it was asked for."""
         link.heard.connect(self._hear)
         link.stands.connect(self._stand)
-        for source in (link.complained, *(each.complained for each in (self.aside, self.scans, self._books))):
+        for part in (self.queue, self.machinery):
+            part.said.connect(self.say)
+        self.queue.came.connect(self._greet)
+        self.queue.turned.connect(self._turn)
+        self.machinery.arrived.connect(self._welcome)
+        for source in (link.complained, *(each.complained for each in self._asides)):
             source.connect(self.complain)
 
     def start(self) -> None:
         """Begin to talk with the daemon and to look through the spool."""
         self.link.start()
         self.shelve(lambda: None)
-        self._look_through()
-        self._look.start()
+        self.queue.start()
 
     def close(self) -> None:
         """End every thread."""
-        self._look.stop()
-        for each in (self._books, self.scans, self.aside):
+        for each in (self.machinery, self.queue, self.scans, self.aside):
             each.close()
         self.link.close()
 
     @property
     def idle(self) -> bool:
         """Whether all that is to be seen has been computed."""
-        return all(each.idle for each in (self._books, self.scans, self.aside))
+        return all(each.idle for each in self._asides)
+
+    @property
+    def _asides(self) -> tuple[Aside, ...]:
+        return self.queue.aside, self.scans, self.aside
 
     # What is said to people.
 
@@ -151,10 +143,10 @@ class Studio(QObject):
         """Open a job's region, with what was asked of it and what came out."""
 
         def read() -> tuple[Region | None, tuple[Ask, ...], str]:
-            request = self.spool.request(job)
-            wanted = self.spool.strengths(job)
+            request = self.queue.spool.request(job)
+            wanted = self.queue.spool.strengths(job)
             asks = tuple(Ask(stem.prompt, min(wanted[stem.prompt] / 1000, 1.0)) for stem in request.stems)
-            return of_job(self.spool, job), asks, str(request.settings.get("unlike", ""))
+            return of_job(self.queue.spool, job), asks, str(request.settings.get("unlike", ""))
 
         def show(told: tuple[Region | None, tuple[Ask, ...], str]) -> None:
             region, asks, unlike = told
@@ -210,7 +202,7 @@ class Studio(QObject):
             change()
             return self.shelf.rows()
 
-        self._books(act, self._put_presets)
+        self.queue.aside(act, self._put_presets)
 
     def _put_presets(self, rows: list[ShelfRow]) -> None:
         self.presets = rows
@@ -242,12 +234,12 @@ class Studio(QObject):
         except ZeroStemError as error:
             self.complain(error)
             return
-        self._books(partial(self._remembered, [ask.prompt for ask in self.session.asks]), self._remember)
+        self.queue.aside(partial(self._remembered, [ask.prompt for ask in self.session.asks]), self._remember)
         region, job = self.session.region, new_id()
         assert region is not None
         self.take = Take(job, round(self.session.stretch_s[0] * region.rate))
         self.take_changed.emit()
-        self.link.ask(lambda client: client.submit(request, id=job), lambda _id: self._look_through())
+        self.queue.submit(request, job)
         self.say(texts.SENT)
 
     def estimate(self, at_s: float) -> None:
@@ -261,7 +253,7 @@ class Studio(QObject):
         assert region is not None
         self.take = Take(job, request.source[0].start - region.start, rough=True)
         self.take_changed.emit()
-        self.link.ask(lambda client: client.submit(request, id=job), lambda _id: self._look_through())
+        self.queue.submit(request, job)
         self.say(texts.ESTIMATING)
 
     def _remembered(self, prompts: list[str]) -> History:
@@ -286,113 +278,43 @@ class Studio(QObject):
             self.link.ask(lambda client: client.strength(job, prompt, permille))
             self.session_changed.emit()
 
-    def cancel(self, job: str) -> None:
-        """Stop a job; nothing of it is kept."""
-        self._order(lambda client: client.cancel(job))
-
-    def retry(self, job: str) -> None:
-        """Try a job again."""
-        self._order(lambda client: client.retry(job))
-
-    def deliver(self, job: str) -> None:
-        """Bring a job's stems to its host once more."""
-        self._order(lambda client: client.deliver(job), lambda _none: self.say(texts.DELIVERED, level="well"))
-
-    def rebuild(self, job: str) -> None:
-        """Make a job's stems again from its sidecar, as a job of its own."""
-
-        def asked(client: Client) -> str:
-            result = self.spool.result(job)
-            if result is None:
-                raise ZeroStemError(texts.NOTHING_TO_REBUILD, texts.NOTHING_TO_REBUILD_TODO)
-            return client.submit(results.rebuild(result))
-
-        def sent(new: str) -> None:
-            self._rebuilding[new] = job
-            self.say(texts.REBUILDING)
-
-        self._order(asked, sent)
-
-    def _order(self, question: Callable[[Client], object], then: Callable[..., None] | None = None) -> None:
-        def done(answer: object) -> None:
-            if then is not None:
-                then(answer)
-            self._look_through()
-
-        self.link.ask(question, done)
-
     # What comes from the daemon.
 
     def _stand(self, standing: str) -> None:
         self.standing = standing
         if standing == "there":
-            self.link.ask(lambda client: client.spool.root, self._live_in)
-            self.link.ask(lambda client: client.models(), self._have_models)
-            self.link.ask(lambda client: client.devices(), self._have_devices)
-            self._learn_words()
+            self.link.ask(lambda client: client.spool.root, self.queue.live_in)
+        self.machinery.stand(standing, self.session.model or "")
         self.stands.emit(standing)
-
-    def _live_in(self, root: Path) -> None:
-        if root != self.spool.root:  # the daemon was started with a spool of its own
-            self.spool = Spool(root)
-            self._jobs, self._known = Jobs(self.spool), None
-        self._look_through()
-
-    def _have_models(self, rows: list[ModelRow]) -> None:
-        self.models = rows
-        self.machine_changed.emit()
-
-    def _have_devices(self, rows: list[DeviceRow]) -> None:
-        self.devices = rows
-        self.machine_changed.emit()
 
     def use_model(self, name: str | None) -> None:
         """Have the next jobs done by another model."""
         self._put(self.session.using(name))
-        self._learn_words()
-        self.machine_changed.emit()
+        self.machinery.learn(name or "")
 
-    def _learn_words(self) -> None:
-        model = self.session.model or ""
+    def fetch_model(self, name: str) -> None:
+        """Have a model fetched; it is used for the next jobs once it is here, unless another is chosen meanwhile."""
+        self._wanted[name] = self.session.model
+        self.machinery.fetch(name)
 
-        def learn(rows: list[VocabularyRow]) -> None:
-            self.vocabulary = Vocabulary.of(model, rows)
-            self.machine_changed.emit()
-
-        self.link.ask(lambda client: client.vocabulary(model), learn)
+    def _welcome(self, name: str) -> None:
+        """A model has arrived."""
+        use = name in self._wanted and self._wanted.pop(name) == self.session.model
+        if use:
+            self.use_model(name)
+        self.say(texts.FETCHED.format(name=name), texts.FETCHED_TODO if use else "", "well")
 
     def _hear(self, message: Message) -> None:
         if isinstance(message, Heartbeat):
             return
-        self._books(lambda: self._after(lambda: self._jobs.hear(message)), self._show_rows)
+        self.machinery.hear(message)
+        self.queue.hear(message)
         if self.take and getattr(message, "id", "") == self.take.job:
             if isinstance(message, Done):
                 self._fetch_result()
             elif isinstance(message, Fail) and message.what == Strength.address:
                 what, _, todo = message.sentence.partition(". ")
                 self.say(f"{what}.", todo, "trouble")
-
-    def _look_through(self) -> None:
-        self._books(lambda: self._after(self._jobs.look), self._show_rows, key="look")
-
-    def _after(self, act: Callable[[], set[str]]) -> list[Row] | None:
-        return self._jobs.rows() if act() else None
-
-    def _show_rows(self, rows: list[Row] | None) -> None:
-        if rows is None:
-            self._known = self._known or set()  # whatever comes from now on is new
-            return
-        before, self.rows = self.rows, rows
-        self.jobs_changed.emit(rows)
-        known, self._known = self._known, {row.id for row in rows}
-        if known is not None:
-            self._greet([row for row in rows if row.id not in known])
-        ended = {row.id: row.state for row in before}
-        for row in rows:
-            if self.take and row.id == self.take.job and row.state != ended.get(row.id, row.state):
-                self._ended(row)
-            if row.id in self._rebuilding and row.state == "done":
-                self._compare(self._rebuilding.pop(row.id), row.id)
 
     def _greet(self, new: list[Row]) -> None:
         """Regions that came from a DAW: the first is opened where nothing is, the others are named."""
@@ -406,7 +328,10 @@ class Studio(QObject):
                 self.noticed.emit(Notice(words, act=texts.SHOW, on_act=partial(self.open_job, row.id)))
             return
 
-    def _ended(self, row: Row) -> None:
+    def _turn(self, row: Row) -> None:
+        """A job's state is another than before."""
+        if self.take is None or row.id != self.take.job:
+            return
         if row.state == "failed":
             what, _, todo = row.error.partition(". ")
             self.say(f"{what.rstrip('.')}.", todo, "trouble")
@@ -429,11 +354,7 @@ class Studio(QObject):
             if first:
                 self._sum_up(result, rough=take.rough)
 
-        self._books(lambda: self._jobs.result(take.job), show, key="result")
-
-    def result_of(self, job: str, then: Callable[[Result | None], None]) -> None:
-        """What came out of any job."""
-        self._books(lambda: self._jobs.result(job), then)
+        self.queue.result_of(take.job, show, key="result")
 
     def _sum_up(self, result: Result, *, rough: bool) -> None:
         missing = [stem.prompt for stem in result.stems if not stem.found]
@@ -446,16 +367,3 @@ class Studio(QObject):
             self.say(texts.DOUBTFUL.format(prompts=", ".join(doubtful)), texts.DOUBTFUL_TODO)
         else:
             self.say(texts.DONE, result.facts, "well")
-
-    def _compare(self, old: str, new: str) -> None:
-        def read() -> dict[str, bool]:
-            return results.rebuilt(self.spool.result(old) or {}, self.spool.result(new) or {})
-
-        def tell(same: dict[str, bool]) -> None:
-            other = [name for name, equal in same.items() if not equal]
-            if other:
-                self.say(texts.REBUILT_OTHER.format(names=", ".join(other)), texts.REBUILT_OTHER_TODO, "trouble")
-            else:
-                self.say(texts.REBUILT_SAME, level="well")
-
-        self._books(read, tell)

@@ -1,6 +1,7 @@
 """Every word that the panel shows, in one catalogue: to translate it is to write this file again.
 
-What stands in braces is filled in where the text is used. `speak` puts another catalogue in the place of this one.
+What stands in braces is filled in where the text is used, when it is used. `speak` puts another catalogue in the place of this
+one. A text that ends in _TODO says what to do about the one before it.
 """
 
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ FROM_HOST = "from {host}"
 WHOLE, SELECTION = "All of it", "Selection"
 FROM, TO = "From", "To"
 SECONDS, DECIBELS = " s", " dB"
+GIGABYTES, MEGABYTES, KILOBYTES = "{count} GB", "{count} MB", "{count} kB"
 SELECT_ALL = "All of it"
 SELECT_ALL_HOW = "Mean all of the region again (Escape in the picture, or a double click)"
 PICTURE = "Waveform and spectrogram"
@@ -37,6 +39,16 @@ ARRIVED = "{host} sent a region: {title}."
 SHOW = "Show it"
 REGION_NOT_YET = "That region's sound is not there yet."
 REGION_NOT_YET_TODO = "Open it when its job has begun."
+NO_FILE = "{name} is not there, or no file."
+NO_FILE_TODO = "Check the name and the folder."
+NO_AUDIO = "{name} is not audio that can be read."
+NO_AUDIO_WHY = "{name} is not audio that can be read ({why})."
+NO_AUDIO_TODO = "Convert it to WAV, FLAC, AIFF, OGG or MP3."
+NO_LENGTH = "{name} holds no sound, or does not say how much."
+TOO_SHORT = "{name} is shorter than it says."
+EXPORT_AGAIN = "Export it again from where it was made."
+CANNOT_READ = "{name} cannot be read ({why})."
+CANNOT_READ_TODO = "Check the file and its disk."
 
 # What is asked.
 TAKE_OUT = "Take out"
@@ -71,6 +83,30 @@ ESTIMATED_TODO = "Separate makes the real stems."
 PROGRESS = "How far the job is"
 CANCEL = "Cancel"
 SENT = "Separating…"
+NO_REGION = "Drop a file in, or send a region from your DAW."
+NO_SOUNDS = "Name a sound to take out."
+ONE_IS_NOT_ALL = "One prompt cannot name every sound of a mix: name another, or leave a rest."
+NOTHING_TO_DO = "There is nothing to separate yet."
+NO_STEM_NAME = "That cannot name a stem."
+NO_STEM_NAME_TODO = "Write it on one line, without / and \\."
+ASKED_ALREADY = "{name} is asked for already."
+ASKED_ALREADY_TODO = "Name each sound once; each gets its own stem."
+NO_DESCRIPTION = "That is no description of a sound."
+NO_DESCRIPTION_TODO = "Write one line of at most 500 characters."
+PRESET_COMMENT = "Saved in the panel. Say here when to reach for it; every key is explained in presets/__init__.py."
+NO_PRESET_NAME = "That cannot name a preset."
+NO_PRESET_NAME_TODO = "Use letters and digits."
+LIBRARY_HAS_IT = "ZeroStem comes with a preset called {name}."
+LIBRARY_HAS_IT_TODO = "Choose another name; that one stays as it is."
+YOU_HAVE_IT = "You have a preset called {name} already."
+YOU_HAVE_IT_TODO = "Choose another title, or delete that one."
+NOT_YOURS = "{name} is not one of your own presets."
+NOT_YOURS_TODO = "Those that come along stay as they are; save a copy under another name."
+NO_FOLDER = "{path} cannot be made: {why}."
+NO_FOLDER_TODO = "Check the folder's permissions."
+CANNOT_DELETE = "{path} cannot be deleted: {why}."
+CANNOT_DELETE_TODO = "Check its permissions."
+MEND_PRESET = "Mend its file."
 
 # The stems.
 STEMS = "Stems"
@@ -90,6 +126,8 @@ DRAG_HOW = "Drag to your DAW, the desktop or a folder; a click copies the files"
 AND_MORE = "and {count} more"
 COPIED = "Copied {count} files."
 COPIED_TODO = "Paste them in a folder or in your DAW."
+STEM_SILENT = "not found: the stem is silent"
+STEM_DOUBTFUL = "may not be here"
 SHOW_FOLDER = "Show in folder"
 SHOW_FOLDER_HOW = "Open the folder where the stems lie"
 
@@ -123,6 +161,18 @@ REVEALED = "{a}: {first}, {b}: {second}, no difference: {same}"
 BY_CHANCE = "A coin would be as one-sided in {percent} % of all cases."
 CHOOSE_TWO = "Choose two different versions."
 MATCHING = "Making them equally loud…"
+UNLIKE_RATES = "The two results are not of the same rate and channels."
+UNLIKE_RATES_TODO = "Compare two results of one region."
+ONE_IS_SILENT = "One of the two is silent in this stretch."
+ONE_IS_SILENT_TODO = "Choose a stretch where both can be heard."
+NO_CARD = "This machine has no sound card."
+NO_CARD_TODO = "You can still separate, and play the stems elsewhere."
+NO_SOUNDDEVICE = "Playing needs sounddevice."
+NO_SOUNDDEVICE_TODO = "Install it: `pip install 'zerostem[panel]'`."
+NO_PORTAUDIO = "The system has no PortAudio, so nothing can be played."
+NO_PORTAUDIO_TODO = "Install it (Debian: `apt install libportaudio2`), then start the panel again; all but playing works."
+CARD_REFUSES = "The sound card cannot be used: {why}."
+CARD_REFUSES_TODO = "Choose another one, or close what holds it."
 
 # Jobs.
 JOBS = "Jobs"
@@ -130,6 +180,10 @@ NO_JOBS = "No jobs yet. What you or your DAW separate is listed here."
 ALL_DONE = "Nothing is waiting."
 STATES = {"queued": "waiting", "running": "running", "done": "done", "failed": "failed", "cancelled": "cancelled"}
 PERCENT = "{percent} %"
+RUNNING = "running {percent} %"
+ON_DEVICE = "on {device}"
+FAILED_WHY = "failed: {why}"
+COUNTED = "{count} {state}"
 ACTS = {
     "open": ("Open", "Open this job's region and its stems (Return)"),
     "cancel": ("Cancel", "Stop this job; nothing of it is kept"),
@@ -147,6 +201,15 @@ REBUILT_SAME = "Rebuilt: every file came out the same, byte for byte."
 REBUILT_OTHER = "Rebuilt, but not the same: {names}."
 REBUILT_OTHER_TODO = "Another device or version computes a little differently."
 DONE = "Done."
+FACTS_NULL = "null {db} dBFS, lag {lag}"
+FACTS_LAG, FACTS_NO_LAG = "{count} samples", "none found"
+FACTS_MADE, FACTS_MADE_IN = "with {model} ({licence}) on {device}", "{seconds} s with {model} ({licence}) on {device}"
+NO_SIDECAR = "{path} does not exist."
+NO_SIDECAR_TODO = "Name the JSON file beside the stems."
+SOURCE_GONE = "{path} is gone."
+SOURCE_GONE_TODO = "Put the file back where it was when the stems were made."
+SIDECAR_LACKS = "The sidecar does not say {key}."
+SIDECAR_LACKS_TODO = "Separate anew: it was not made by this version."
 NOT_FOUND = "Not found in this region: {prompts}."
 NOT_FOUND_TODO = "That stem is silent; try another word."
 DOUBTFUL = "It may not be here: {prompts}."
@@ -158,7 +221,37 @@ MODELS, DEVICES = "Models", "Devices"
 ASKING = "Asking the daemon…"
 NO_MODELS = "The daemon knows the models, and none runs."
 HERE, NOT_HERE = "here", "to be fetched"
-FETCH_HOW = "To use it: zerostem models list says how to fetch {name}."
+TO_FETCH = "{size} to fetch"
+NON_COMMERCIAL = "non-commercial"
+NOT_FOR_SALE = "Not for commercial use: {licence}."
+READ_LICENCE = "Read its licence before you sell what it made: {licence}."
+MODEL_LINE, MODEL_LINE_MORE = "{name}: {purpose}", "{name}: {purpose} ({more})"
+FETCH = "Fetch"
+FETCH_MODEL = "Fetch {name}"
+FETCH_HOW = "Says how large it is and what its licence allows before anything is fetched"
+FETCH_ASK, FETCH_ASK_SIZE = "Fetch {name}?", "Fetch {name}, {size}?"
+FETCH_USED = "It is used for your next jobs once it is here."
+NOT_NOW = "Not now"
+FETCHING = "How far the fetching of {name} is"
+FETCH_ASKED = "asking for it"
+FETCH_STOPPING = "Stopping…"
+FETCH_WAITS = "It goes on when the daemon is back."
+STOP_FETCHING = "Stop fetching {name}"
+FETCH_AGAIN = "Try again"
+FETCH_AGAIN_MODEL = "Try to fetch {name} again"
+FETCHED = "{name} is here."
+FETCHED_TODO = "Your next jobs use it."
+FETCH_STOPPED = "{name} is not fetched any more."
+FETCH_STOPPED_TODO = "The files that arrived whole stay for the next time."
+PLAN = "The next job"
+PLAN_NEEDS = "Open a region and name its sounds to see how long it would take."
+PLAN_ASKING = "Reckoning how long it would take…"
+PLAN_NO_MODEL = "Fetch the model first."
+PLAN_FOR = "{stems} out of {length}:"
+PLAN_STEMS, PLAN_STEM = "{count} stems", "1 stem"
+PLAN_TIME, PLAN_NO_TIME = "about {time} on {device}", "on {device}"
+PLAN_WINDOWS, PLAN_WINDOWS_IN = "{count} windows at once", "{count} windows at once in {size}"
+DEVICE_LINE, DEVICE_LINE_FREE = "{name}: {kind}", "{name}: {kind}, {free} free"
 DEVICE_HOW = "The daemon chose its device when it was started; zerostem daemon --device chooses another."
 STANDS = {
     "looking": "Looking for the daemon…",
@@ -189,11 +282,25 @@ def clock(seconds: float, digits: int = 0) -> str:
     return f"{told}.{part:0{digits}}" if digits else told
 
 
+def span(seconds: int) -> str:
+    """A length of time as people say it; empty where nobody knows."""
+    if seconds < 0:
+        return ""
+    if seconds < 60:
+        return IN_SECONDS.format(s=seconds)
+    if seconds < 600:
+        return IN_MINUTES_SECONDS.format(min=seconds // 60, s=seconds % 60)
+    if seconds < 3600:
+        return IN_MINUTES.format(min=round(seconds / 60))
+    return IN_HOURS.format(h=seconds // 3600, min=seconds % 3600 // 60)
+
+
 def left(eta_s: int) -> str:
     """Seconds left; empty where nobody knows yet."""
-    return "" if eta_s < 0 else LEFT.format(time=clock(eta_s))
+    return "" if eta_s < 0 else LEFT.format(time=span(eta_s))
 
 
+IN_SECONDS, IN_MINUTES_SECONDS, IN_MINUTES, IN_HOURS = "{s} s", "{min} min {s:02} s", "{min} min", "{h} h {min:02} min"
 LEFT = "{time} left"
 
 

@@ -14,7 +14,7 @@ import pytest
 from host_bridge.client import Client, NoDaemon, Refused
 from host_bridge.errors import BadRequest, Code
 from host_bridge.forms import RequestFile
-from host_bridge.messages import Accepted, Cancelled, Done, Fail, Heartbeat, Message, Progress
+from host_bridge.messages import Accepted, Cancelled, Done, Fail, Heartbeat, Message, Plan, PlanRow, Progress
 from host_bridge.vocabulary import Stem, new_id
 
 if TYPE_CHECKING:
@@ -140,6 +140,15 @@ def test_models_devices_plans_and_jobs_come_as_rows(house: "House", region: Path
         client.stop_fetch(jobs[0])
         client.deliver(jobs[0], wait=True)
         client.stop()
+
+
+def test_what_is_only_said_bears_the_token_and_its_answer_comes_to_whoever_listens(house: "House") -> None:
+    with house.client() as client:
+        client.say(Plan("", "my-own-plan", "dummy", 90, 2))
+        row, end = client.listen(3), client.listen(3)
+        assert isinstance(row, PlanRow)
+        assert (row.id, row.expected_s) == ("my-own-plan", 90)
+        assert end == Done("my-own-plan", "plan", 1)
 
 
 def test_a_fault_inside_a_handler_is_told_and_the_daemon_goes_on(house: "House", caplog: pytest.LogCaptureFixture) -> None:

@@ -124,7 +124,7 @@ class Musician:
             studio.session = replace(studio.session, steps=4)
             self.key("ctrl+Return")
             self.until(lambda: studio.take is not None, "the job is sent", 5)
-            self.until(lambda: any(row.state == "running" and row.permille > 50 for row in studio.rows), "it runs")
+            self.until(lambda: any(row.state == "running" and row.permille > 50 for row in studio.queue.rows), "it runs")
             self.look("it runs")
             self.until(lambda: panel.playback.ready, "the stems are there")
             self.look("the stems are there")

@@ -278,7 +278,7 @@ def test_five_hundred_jobs_are_listed_and_each_change_is_cheap(panels: Panels, h
     before = time.thread_time()
     for permille in range(0, 1000, 100):
         told = replace(newest, job=Job(newest.id, "running", permille, "climbing", 3, "cpu"))
-        panel.studio._show_rows([told, *jobs.rows.rows[1:]])
+        panel.studio.queue.show([told, *jobs.rows.rows[1:]])
     assert time.thread_time() - before < 10 * SLOW_MS / 1000
     panel.grab()
     assert jobs.chosen is not None

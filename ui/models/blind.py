@@ -7,6 +7,7 @@ from math import comb
 from typing import Literal
 
 from host_bridge.errors import BadRequest
+from ui import texts
 from ui.models.loudness import QUIET_LUFS, lufs
 from ui.models.mixing import Scene
 
@@ -35,11 +36,11 @@ class Trial:
 
     def __init__(self, a: Scene, b: Scene, stretch: tuple[int, int], seed: int | None = None) -> None:
         if (a.mix.rate, a.mix.channels) != (b.mix.rate, b.mix.channels):
-            raise BadRequest("The two results are not of the same rate and channels.", "Compare two results of one region.")
+            raise BadRequest(texts.UNLIKE_RATES, texts.UNLIKE_RATES_TODO)
         self._random = random.Random(seed)  # noqa: S311 - dealt to a listener, not to an enemy
         levels = [_loudness(scene, stretch) for scene in (a, b)]
         if min(levels) <= QUIET_LUFS:
-            raise BadRequest("One of the two is silent in this stretch.", "Choose a stretch where both can be heard.")
+            raise BadRequest(texts.ONE_IS_SILENT, texts.ONE_IS_SILENT_TODO)
         self.gains_db = tuple(min(levels) - level for level in levels)
         self._scenes = [scene.with_gain(scene.gain_db + gain) for scene, gain in zip((a, b), self.gains_db, strict=True)]
         self._votes: list[int | None] = []

@@ -8,17 +8,11 @@ from host_bridge.errors import BadRequest, BadSpool
 from host_bridge.forms import RequestFile
 from host_bridge.messages import Accepted, Cancelled, Done, Fail, JobRow, Message, Progress, Retry, Submit
 from host_bridge.spool import Spool
-from host_bridge.vocabulary import ENDED, Job, State
+from host_bridge.vocabulary import ENDED, STATES, Job, State
+from ui import texts
 from ui.models.results import Result
 
 DAWS = frozenset({"reaper", "ardour", "audacity"})
-WORDS: dict[State, str] = {
-    "queued": "waiting",
-    "running": "running",
-    "done": "done",
-    "failed": "failed",
-    "cancelled": "cancelled",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +54,12 @@ class Row:
         """How it stands, in a line: "running 43 %, separating, 12 s left, on cuda:0"."""
         job = self.job
         if job.state == "failed":
-            return f"failed: {self.error}" if self.error else "failed"
+            return texts.FAILED_WHY.format(why=self.error) if self.error else texts.STATES[job.state]
         if job.state != "running":
-            return WORDS[job.state]
-        told = [f"running {job.permille // 10} %", job.stage, time_left(job.eta_s), f"on {job.device}" if job.device else ""]
-        return ", ".join(word for word in told if word)
+            return texts.STATES[job.state]
+        device = texts.ON_DEVICE.format(device=job.device) if job.device else ""
+        told = [texts.RUNNING.format(percent=job.permille // 10), job.stage, texts.left(job.eta_s), device]
+        return ", ".join(filter(None, told))
 
 
 ACTS: dict[str, Callable[[Row], bool]] = {
@@ -204,19 +199,8 @@ def _described(job: Job, request: RequestFile, error: str) -> Row:
     )
 
 
-def time_left(eta_s: int) -> str:
-    """Seconds left as people say them; empty where nobody knows yet."""
-    if eta_s < 0:
-        return ""
-    if eta_s < 60:
-        return f"{eta_s} s left"
-    if eta_s < 3600:
-        return f"{eta_s // 60} min {eta_s % 60:02} s left" if eta_s < 600 else f"{round(eta_s / 60)} min left"
-    return f"{eta_s // 3600} h {eta_s % 3600 // 60:02} min left"
-
-
 def in_all(rows: Iterable[Row]) -> str:
     """The queue in a line: "2 running, 5 waiting, 1 failed"."""
     states = [row.job.state for row in rows]
-    counts = ((states.count(state), word) for state, word in WORDS.items() if state not in {"done", "cancelled"})
-    return ", ".join(f"{count} {word}" for count, word in counts if count)
+    counts = ((states.count(state), texts.STATES[state]) for state in STATES if state not in {"done", "cancelled"})
+    return ", ".join(texts.COUNTED.format(count=count, state=word) for count, word in counts if count)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from host_bridge.messages import ModelRow
+from ui import texts
 
 DEFAULT = "pocket"
 """What the engine takes where a request names no model."""
@@ -37,15 +38,32 @@ class Choice:
         """What one should know before using it; empty: nothing."""
         if self.commercial:
             return ""
-        first = "Not for commercial use" if self.forbidden else "Read its licence before you sell what it made"
-        return f"{first}: {self.licence}."
+        return (texts.NOT_FOR_SALE if self.forbidden else texts.READ_LICENCE).format(licence=self.licence)
 
     @property
     def line(self) -> str:
         """It in a line: "audioldm-m-full: any sound in your own words (2.6 GB to fetch, non-commercial)"."""
-        told = [] if self.installed else [f"{in_bytes(self.size)} to fetch" if self.size >= 0 else "to be fetched"]
-        told += ["non-commercial"] if self.forbidden else []
-        return f"{self.name}: {self.purpose}" + (f" ({', '.join(told)})" if told else "")
+        told = [] if self.installed else [self._to_fetch]
+        told += [texts.NON_COMMERCIAL] if self.forbidden else []
+        line = texts.MODEL_LINE_MORE if told else texts.MODEL_LINE
+        return line.format(name=self.name, purpose=self.purpose, more=", ".join(told))
+
+    @property
+    def standing(self) -> str:
+        """Whether it is here, and how large: "23 MB, here", "2.6 GB to fetch"."""
+        if not self.installed:
+            return self._to_fetch
+        return ", ".join([*([in_bytes(self.size)] if self.size >= 0 else []), texts.HERE])
+
+    @property
+    def question(self) -> str:
+        """What is asked before it is fetched; its size with it, where that is known."""
+        told = texts.FETCH_ASK if self.size < 0 else texts.FETCH_ASK_SIZE
+        return told.format(name=self.name, size=in_bytes(self.size))
+
+    @property
+    def _to_fetch(self) -> str:
+        return texts.NOT_HERE if self.size < 0 else texts.TO_FETCH.format(size=in_bytes(self.size))
 
 
 def choices(rows: Iterable[ModelRow]) -> list[Choice]:
@@ -56,7 +74,7 @@ def choices(rows: Iterable[ModelRow]) -> list[Choice]:
 
 def in_bytes(size: int) -> str:
     """Bytes as people say them."""
-    for unit, most in (("GB", 1e9), ("MB", 1e6)):
-        if size >= most:
-            return f"{size / most:.1f} {unit}" if size < 10 * most else f"{size / most:.0f} {unit}"
-    return f"{size / 1e3:.0f} kB"
+    for unit, one in ((texts.GIGABYTES, 1e9), (texts.MEGABYTES, 1e6)):
+        if size >= one:
+            return unit.format(count=f"{size / one:.{int(size < 10 * one)}f}")
+    return texts.KILOBYTES.format(count=f"{size / 1e3:.0f}")

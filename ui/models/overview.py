@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from host_bridge.errors import BadAudio
 from host_bridge.vocabulary import Progress, quietly
+from ui import texts
 from ui.models.reading import File, Frames, Sound
 from ui.models.region import Region
 
@@ -61,7 +62,7 @@ class Overview:
                     progress(self._read / self.frames, "reading")
                     self._take(file.read(min(GULP, self.frames - self._read), dtype="float32", always_2d=True))
         except (soundfile.LibsndfileError, OSError) as error:
-            raise BadAudio(f"{self.path.name} cannot be read ({error}).", "Check the file and its disk.") from error
+            raise BadAudio(texts.CANNOT_READ.format(name=self.path.name, why=error), texts.CANNOT_READ_TODO) from error
         progress(1.0, "reading")
 
     def peaks(self, start_s: float, end_s: float, columns: int) -> Peaks:
@@ -90,7 +91,7 @@ class Overview:
     def _take(self, block: Frames) -> None:
         """Fold the next stretch into every level. It begins at a whole cell of the second level."""
         if not len(block):
-            raise BadAudio(f"{self.path.name} is shorter than it says.", "Export it again from where it was made.")
+            raise BadAudio(texts.TOO_SHORT.format(name=self.path.name), texts.EXPORT_AGAIN)
         at, count = self._read, len(block)
         padded = np.pad(block, ((0, -count % CELL), (0, 0)), mode="edge").T.reshape(self.channels, -1, CELL)
         fresh = np.stack([padded.min(2), padded.max(2)], -1)

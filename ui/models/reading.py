@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from host_bridge.errors import BadAudio
 from host_bridge.vocabulary import Hertz, Samples
+from ui import texts
 
 Frames = NDArray[np.float32]
 """(frames, channels), full scale +-1."""
@@ -69,7 +70,7 @@ class File:
                 file.close()
         if not 0 < self._frames < 2**62:  # libsndfile's length of a stream that does not say how long it is
             self.close()
-            raise BadAudio(f"{path.name} does not say how long it is.", "Export it again, or convert it to WAV.")
+            raise BadAudio(texts.NO_LENGTH.format(name=path.name), texts.EXPORT_AGAIN)
 
     @property
     def rate(self) -> Hertz:
@@ -127,15 +128,15 @@ class File:
 
     def _opened(self) -> Any:
         if not self.path.is_file():  # opening a pipe would wait for ever
-            raise BadAudio(f"{self.path.name} is not there, or no file.", "Check the name and the folder.")
+            raise BadAudio(texts.NO_FILE.format(name=self.path.name), texts.NO_FILE_TODO)
         try:
             return soundfile.SoundFile(self.path)
         except (soundfile.LibsndfileError, TypeError, OSError) as error:
             raise self._refusal(error) from error
 
     def _refusal(self, error: Exception) -> BadAudio:
-        what = f"{self.path.name} is not audio that can be read ({str(error).rstrip('.')})."
-        return BadAudio(what, "Convert it to WAV, FLAC, AIFF, OGG or MP3.")
+        what = texts.NO_AUDIO_WHY.format(name=self.path.name, why=str(error).rstrip("."))
+        return BadAudio(what, texts.NO_AUDIO_TODO)
 
 
 class Shifted:

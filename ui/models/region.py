@@ -10,9 +10,8 @@ from host_bridge.errors import BadAudio
 from host_bridge.forms import Source, Timeline
 from host_bridge.spool import Spool
 from host_bridge.vocabulary import Hertz, Samples
+from ui import texts
 from ui.models.reading import File, Shifted, Sound
-
-_READABLE = "Convert it to WAV, FLAC, AIFF, OGG or MP3."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +63,13 @@ def of_file(path: Path) -> Region:
     """A file that somebody dropped in. Raises BadAudio."""
     title, path = path.stem, path.resolve()
     if not path.is_file():
-        raise BadAudio(f"{path.name} is not there, or no file.", "Check the name and the folder.")
+        raise BadAudio(texts.NO_FILE.format(name=path.name), texts.NO_FILE_TODO)
     try:
         about = soundfile.info(path)
     except (soundfile.LibsndfileError, TypeError) as error:
-        raise BadAudio(f"{path.name} is not audio that can be read.", _READABLE) from error
+        raise BadAudio(texts.NO_AUDIO.format(name=path.name), texts.NO_AUDIO_TODO) from error
     if not 0 < about.frames < 2**62:
-        raise BadAudio(f"{path.name} holds no sound, or does not say how much.", "Export it again from where it was made.")
+        raise BadAudio(texts.NO_LENGTH.format(name=path.name), texts.EXPORT_AGAIN)
     rate = Hertz(about.samplerate)
     stamp = time_reference(path)
     timeline = None if stamp is None else Timeline(stamp, rate)

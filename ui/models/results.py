@@ -9,6 +9,7 @@ from host_bridge.errors import BadRequest
 from host_bridge.files import read_plain
 from host_bridge.forms import RequestFile, Source, Timeline, read_result
 from host_bridge.vocabulary import Hertz, Samples, Stem
+from ui import texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class StemFile:
     @property
     def note(self) -> str:
         """What a person should know about it before they listen; empty: nothing."""
-        return "not found: the stem is silent" if not self.found else "may not be here" if self.doubtful else ""
+        return texts.STEM_SILENT if not self.found else texts.STEM_DOUBTFUL if self.doubtful else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +82,22 @@ class Result:
     @property
     def facts(self) -> str:
         """What was measured, in a line: "null -156.5 dBFS, lag 0 samples, 2.1 s with pocket (MIT) on cpu"."""
-        lag = "none found" if self.lag_samples is None else f"{self.lag_samples} samples"
-        told = [f"null {self.null_dbfs:.1f} dBFS, lag {lag}" if self.null_dbfs is not None else ""]
-        took = f"{self.seconds:.1f} s " if self.seconds is not None else ""
-        told.append(f"{took}with {self.model} ({self.licence}) on {self.device}" if self.model else "")
-        return ", ".join(filter(None, told))
+        told = []
+        if self.null_dbfs is not None:
+            lag = texts.FACTS_NO_LAG if self.lag_samples is None else texts.FACTS_LAG.format(count=self.lag_samples)
+            told.append(texts.FACTS_NULL.format(db=f"{self.null_dbfs:.1f}", lag=lag))
+        if self.model:
+            made = texts.FACTS_MADE if self.seconds is None else texts.FACTS_MADE_IN
+            took = "" if self.seconds is None else f"{self.seconds:.1f}"
+            told.append(made.format(seconds=took, model=self.model, licence=self.licence, device=self.device))
+        return ", ".join(told)
 
 
 def read(sidecar: Path) -> Mapping[str, Any]:
     """A sidecar's file. Raises BadRequest where there is none, BadSpool where it is none."""
     data = read_plain(sidecar)
     if data is None:
-        raise BadRequest(f"{sidecar} does not exist.", "Name the JSON file beside the stems.")
+        raise BadRequest(texts.NO_SIDECAR.format(path=sidecar), texts.NO_SIDECAR_TODO)
     return read_result(data, sidecar.name)
 
 
@@ -108,7 +113,7 @@ def rebuild(told: Mapping[str, Any]) -> RequestFile:
             "everything_but": not any(stem["path"] for stem in stems),
         }
         if not Path(source["path"]).is_file():
-            raise BadRequest(f"{source['path']} is gone.", "Put the file back where it was when the stems were made.")
+            raise BadRequest(texts.SOURCE_GONE.format(path=source["path"]), texts.SOURCE_GONE_TODO)
         return RequestFile(
             stems=tuple(Stem(stem["prompt"], stem["strength"]) for stem in stems),
             model=told["model"]["name"],
@@ -123,7 +128,7 @@ def rebuild(told: Mapping[str, Any]) -> RequestFile:
             host="panel",
         )
     except KeyError as error:
-        raise BadRequest(f"The sidecar does not say {error}.", "Separate anew: it was not made by this version.") from error
+        raise BadRequest(texts.SIDECAR_LACKS.format(key=error), texts.SIDECAR_LACKS_TODO) from error
 
 
 def rebuilt(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, bool]:

@@ -8,6 +8,7 @@ from host_bridge.errors import BadRequest
 from host_bridge.forms import RequestFile, write_request
 from host_bridge.vocabulary import Stem, is_stem_name
 from presets import Preset
+from ui import texts
 from ui.models.region import Region
 
 HOST = "panel"
@@ -72,9 +73,9 @@ class Session:
         """One more sound. Raises BadRequest for what cannot name a stem or is asked already."""
         prompt = " ".join(prompt.split())
         if not is_stem_name(prompt):
-            raise BadRequest("That cannot name a stem.", "Write it on one line, without / and \\.")
+            raise BadRequest(texts.NO_STEM_NAME, texts.NO_STEM_NAME_TODO)
         if prompt.casefold() in {ask.prompt.casefold() for ask in self.asks}:
-            raise BadRequest(f"{prompt} is asked for already.", "Name each sound once; each gets its own stem.")
+            raise BadRequest(texts.ASKED_ALREADY.format(name=prompt), texts.ASKED_ALREADY_TODO)
         return replace(self, asks=(*self.asks, Ask(prompt, _share(strength))))
 
     def without(self, prompt: str) -> "Session":
@@ -98,7 +99,7 @@ class Session:
         """What the stems are not; empty: nothing said. Raises BadRequest for more than a line."""
         text = " ".join(text.split())
         if text and not is_stem_name(text.replace("/", " ").replace("\\", " ")):
-            raise BadRequest("That is no description of a sound.", "Write one line of at most 500 characters.")
+            raise BadRequest(texts.NO_DESCRIPTION, texts.NO_DESCRIPTION_TODO)
         return replace(self, unlike=text)
 
     def using(self, model: str | None) -> "Session":
@@ -151,11 +152,11 @@ class Session:
     def trouble(self) -> str | None:
         """Why it cannot be sent yet, in a sentence; None when it can."""
         if self.region is None:
-            return "Drop a file in, or send a region from your DAW."
+            return texts.NO_REGION
         if not self.asks:
-            return "Name a sound to take out."
+            return texts.NO_SOUNDS
         if self.complete and len(self.asks) < 2:
-            return "One prompt cannot name every sound of a mix: name another, or leave a rest."
+            return texts.ONE_IS_NOT_ALL
         return None
 
     def request(self) -> RequestFile:
@@ -198,7 +199,7 @@ class Session:
 
     def _ready(self) -> tuple[float, float]:
         if self.trouble:
-            raise BadRequest("There is nothing to separate yet.", self.trouble)
+            raise BadRequest(texts.NOTHING_TO_DO, self.trouble)
         return self.stretch_s
 
     def _settings(self) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from host_bridge.errors import ZeroStemError
 from host_bridge.files import write_whole
 from host_bridge.settings import places
 from presets import Preset, PresetError
+from ui import texts
 
 LONGEST = 60
 """Characters of a preset's name: with its ending no longer than a file's name may be, in any script."""
-OWN_COMMENT = "Saved in the panel. Say here when to reach for it; every key is explained in presets/__init__.py."
 
 
 class ShelfError(ZeroStemError):
@@ -63,14 +63,14 @@ class Shelf:
         """
         _check(preset.name)
         try:
-            text = presets.written(preset, comment or presets.about(preset.name, self.folder) or OWN_COMMENT)
+            text = presets.written(preset, comment or presets.about(preset.name, self.folder) or texts.PRESET_COMMENT)
         except PresetError as error:
             raise _said(error) from error
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            what = f"{self.folder} cannot be made: {error.strerror or error}."
-            raise ShelfError(what, "Check the folder's permissions.") from error
+            what = texts.NO_FOLDER.format(path=self.folder, why=error.strerror or error)
+            raise ShelfError(what, texts.NO_FOLDER_TODO) from error
         write_whole(self._path(preset.name), text.encode(), 0o644)
 
     def rename(self, old: str, title: str) -> Preset:
@@ -78,7 +78,7 @@ class Shelf:
         before = self._mine(old)
         made = replace(self.get(old), title=title.strip(), name=name_for(title))
         if made.name != old and made.name in presets.names(self.folder):
-            raise ShelfError(f"You have a preset called {made.name} already.", "Choose another title, or delete that one.")
+            raise ShelfError(texts.YOU_HAVE_IT.format(name=made.name), texts.YOU_HAVE_IT_TODO)
         self.save(made, presets.about(old, self.folder))
         if made.name != old:
             before.unlink()
@@ -90,7 +90,8 @@ class Shelf:
         try:
             path.unlink()
         except OSError as error:
-            raise ShelfError(f"{path} cannot be deleted: {error.strerror or error}.", "Check its permissions.") from error
+            what = texts.CANNOT_DELETE.format(path=path, why=error.strerror or error)
+            raise ShelfError(what, texts.CANNOT_DELETE_TODO) from error
 
     def _own(self, name: str) -> Row:
         try:
@@ -100,8 +101,7 @@ class Shelf:
 
     def _mine(self, name: str) -> Path:
         if name not in presets.names(self.folder):
-            what = f"{name} is not one of your own presets."
-            raise ShelfError(what, "Those that come along stay as they are; save a copy under another name.")
+            raise ShelfError(texts.NOT_YOURS.format(name=name), texts.NOT_YOURS_TODO)
         return self._path(name)
 
     def _path(self, name: str) -> Path:
@@ -122,11 +122,11 @@ def name_for(title: str) -> str:
 def _check(name: str) -> None:
     fits = re.fullmatch(r"[^\W_]+(-[^\W_]+)*", name) and len(name) <= LONGEST and name == name.casefold()
     if not fits or re.fullmatch(r"con|prn|aux|nul|(com|lpt)\d", name):
-        raise ShelfError("That cannot name a preset.", "Use letters and digits.")
+        raise ShelfError(texts.NO_PRESET_NAME, texts.NO_PRESET_NAME_TODO)
     if name in presets.names():
-        raise ShelfError(f"ZeroStem comes with a preset called {name}.", "Choose another name; that one stays as it is.")
+        raise ShelfError(texts.LIBRARY_HAS_IT.format(name=name), texts.LIBRARY_HAS_IT_TODO)
 
 
 def _said(error: PresetError) -> ShelfError:
     what, _, todo = str(error).partition(". ")
-    return ShelfError(f"{what}.", todo or "Mend its file.")
+    return ShelfError(f"{what}.", todo or texts.MEND_PRESET)

@@ -57,7 +57,7 @@ def load(path: Path | None = None) -> Remembered:
     try:
         told = json.loads(read_plain(path) or b"{}")
         if not isinstance(told, dict):
-            raise TypeError("no object")
+            raise TypeError
     except (ZeroStemError, TypeError, ValueError, RecursionError):
         with contextlib.suppress(OSError):
             path.replace(path.with_suffix(".damaged"))

@@ -198,7 +198,7 @@ class JobList(Card):
             buttons.addWidget(made)
         buttons.addStretch()
         outer.addLayout(buttons)
-        self.studio.jobs_changed.connect(self._show)
+        self.studio.queue.changed.connect(self._show)
         self._show_acts()
 
     def dress(self, tones: Tones) -> None:
@@ -220,10 +220,10 @@ class JobList(Card):
         else:
             does = {
                 "open": self.studio.open_job,
-                "cancel": self.studio.cancel,
-                "retry": self.studio.retry,
-                "deliver": self.studio.deliver,
-                "rebuild": self.studio.rebuild,
+                "cancel": self.studio.queue.cancel,
+                "retry": self.studio.queue.retry,
+                "deliver": self.studio.queue.deliver,
+                "rebuild": self.studio.queue.rebuild,
             }
             does[name](row.id)
 
@@ -250,7 +250,7 @@ class JobList(Card):
         if row.state == "failed":
             self.facts.setText(row.error)
         elif row.state == "done":
-            self.studio.result_of(row.id, lambda result: self._tell(row.id, result))
+            self.studio.queue.result_of(row.id, lambda result: self._tell(row.id, result))
 
     def _tell(self, job: str, result: Result | None) -> None:
         if result is not None:

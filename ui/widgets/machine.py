@@ -1,94 +1,149 @@
-"""The models to choose from with what their licences allow, and what can compute here."""
+"""The models to choose from and to fetch with what their licences allow, what can compute here, and how long it would take."""
+
+from functools import partial
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QButtonGroup, QFrame, QRadioButton, QScrollArea, QVBoxLayout, QWidget
+from PyQt6.QtGui import QShowEvent
+from PyQt6.QtWidgets import QButtonGroup, QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from ui import texts
-from ui.looks import Tones
-from ui.models.devices import devices
-from ui.models.models import DEFAULT, Choice, choices, in_bytes
+from ui.models.devices import devices, forecast, meant
+from ui.models.models import DEFAULT, Choice, choices
 from ui.widgets.base import Card, Room, label
+from ui.widgets.model import ModelLines
+
+GAP = 14
 
 
 class Machine(Card):
-    """Everything on this page is the daemon's word; without one it says so."""
+    """Everything on this page is the daemon's word; without one it says so. How long is asked only while it is looked at."""
 
     def __init__(self, room: Room, parent: QWidget | None = None) -> None:
         super().__init__(room, parent)
+        self.machinery = self.studio.machinery
+        self._asked = ""
+        """The model that it is asked about whether to fetch it."""
         outer = QVBoxLayout(self)
         outer.setContentsMargins(8, 10, 8, 8)
         self.area = area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setAccessibleName(texts.MACHINE)
         inside = QWidget()
-        self._column = QVBoxLayout(inside)
-        self._column.setContentsMargins(6, 0, 6, 0)
-        self._column.setSpacing(4)
+        page = QVBoxLayout(inside)
+        page.setContentsMargins(6, 0, 6, 0)
         area.setWidget(inside)
         outer.addWidget(area)
-        self.choices: dict[str, QRadioButton] = {}
-        self.studio.machine_changed.connect(self._show)
+        self.empty, self.found = _words("dim"), QWidget()
+        page.addWidget(self.empty)
+        page.addWidget(self.found)
+        page.addStretch()
+        column = QVBoxLayout(self.found)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addWidget(label(texts.PLAN, "title"))
+        self.plan = _words("dim")
+        column.addWidget(self.plan)
+        column.addSpacing(GAP)
+        column.addWidget(label(texts.MODELS, "title"))
+        self._models = QVBoxLayout()
+        self._models.setSpacing(4)
+        column.addLayout(self._models)
+        column.addSpacing(GAP)
+        column.addWidget(label(texts.DEVICES, "title"))
+        self.devices, hint = _words(), _words("dim")
+        hint.setText(texts.DEVICE_HOW)
+        column.addWidget(self.devices)
+        column.addWidget(hint)
+        self.lines: dict[str, ModelLines] = {}
+        self._group = QButtonGroup(self)
+        for signal in (self.machinery.changed, self.studio.session_changed):
+            signal.connect(self._show)
         self.studio.stands.connect(lambda _standing: self._show())
-
-    def dress(self, tones: Tones) -> None:
-        """Wear these colours."""
-        super().dress(tones)
+        self.machinery.fetched.connect(self._show_fetch)
+        self.machinery.planned.connect(self._show_plan)
         self._show()
 
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
+        """It is looked at."""
+        super().showEvent(event)
+        self._show()
+
+    # The models.
+
     def _show(self) -> None:
-        while (item := self._column.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.deleteLater()
-        self.choices = {}
-        if not self.studio.models:
-            words = texts.NO_MODELS if self.studio.standing == "gone" else texts.ASKING
-            self._put(label(words, "dim"))
-            self._column.addStretch()
-            return
-        self._put(label(texts.MODELS, "title"))
-        group = QButtonGroup(self)
-        for choice in choices(self.studio.models):
-            self._put(self._model(choice, group))
-        self._column.addSpacing(14)
-        self._put(label(texts.DEVICES, "title"))
-        for device in devices(self.studio.devices):
-            made = label(device.line)
-            made.setWordWrap(True)
-            self._put(made)
-        hint = label(texts.DEVICE_HOW, "dim")
-        hint.setWordWrap(True)
-        self._put(hint)
-        self._column.addStretch()
+        found = choices(self.machinery.models)
+        self.empty.setText(texts.NO_MODELS if self.studio.standing == "gone" else texts.ASKING)
+        self.empty.setVisible(not found)
+        self.found.setVisible(bool(found))
+        if [*self.lines] != [choice.name for choice in found]:
+            self._lay_out(found)
+        for choice in found:
+            self._show_model(choice)
+        self.devices.setText("\n".join(device.line for device in devices(self.machinery.devices)))
+        if self.isVisible():
+            self.machinery.reckon(self.studio.session)
+        self._show_plan()
 
-    def _put(self, widget: QWidget) -> None:
-        self._column.addWidget(widget)
+    def _lay_out(self, found: list[Choice]) -> None:
+        """All lines anew, in their order, which is the order of the Tab key too."""
+        for lines in self.lines.values():
+            self._group.removeButton(lines.pick)
+            lines.hide()
+            lines.deleteLater()
+        self.lines = {}
+        for choice in found:
+            self.lines[choice.name] = lines = ModelLines(choice)
+            lines.chosen.connect(partial(self._use, choice.name))
+            lines.asking.connect(partial(self._ask, choice.name))
+            lines.fetch.connect(partial(self._fetch, choice.name))
+            lines.stop.connect(partial(self.machinery.stop, choice.name))
+            self._group.addButton(lines.pick)
+            self._models.addWidget(lines)
 
-    def _model(self, choice: Choice, group: QButtonGroup) -> QWidget:
-        made = QWidget()
-        column = QVBoxLayout(made)
-        column.setContentsMargins(0, 4, 0, 6)
-        column.setSpacing(2)
-        pick = QRadioButton(choice.name)
-        pick.setChecked(choice.name == (self.studio.session.model or DEFAULT))
-        pick.setEnabled(choice.installed)
-        pick.setAccessibleDescription(choice.line)
-        pick.clicked.connect(lambda: self.studio.use_model(None if choice.name == DEFAULT else choice.name))
-        group.addButton(pick)
-        self.choices[choice.name] = pick
-        column.addWidget(pick)
-        told = [] if choice.size < 0 else [in_bytes(choice.size)]
-        told.append(texts.HERE if choice.installed else texts.NOT_HERE)
-        licence = (choice.warning, "caution") if choice.warning else (choice.licence, "dim")
-        for words, role in ((choice.purpose, "dim"), (", ".join(told), "dim"), licence):
-            line = label(words, role)
-            line.setWordWrap(True)
-            line.setContentsMargins(22, 0, 0, 0)
-            column.addWidget(line)
-        if not choice.installed:
-            line = label(texts.FETCH_HOW.format(name=choice.name), "dim")
-            line.setWordWrap(True)
-            line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            line.setContentsMargins(22, 0, 0, 0)
-            column.addWidget(line)
-        return made
+    def _show_model(self, choice: Choice) -> None:
+        name, there = choice.name, self.studio.standing == "there"
+        on = name == (self._asked or self.studio.session.model or DEFAULT)
+        self.lines[name].put(choice, self.machinery.fetches.get(name), on=on, asked=name == self._asked, there=there)
+
+    def _show_fetch(self, name: str) -> None:
+        for choice in choices(self.machinery.models):
+            if choice.name == name:
+                self._show_model(choice)
+
+    def _use(self, name: str) -> None:
+        self._asked = ""
+        self.studio.use_model(None if name == DEFAULT else name)
+        self._show()
+
+    def _ask(self, name: str, wanted: bool) -> None:
+        """Ask whether to fetch a model, or no more; one that is on its way or has failed says itself what can be done."""
+        self._asked = name if wanted and name not in self.machinery.fetches else ""
+        self._show()
+
+    def _fetch(self, name: str) -> None:
+        self._asked = ""
+        self.studio.fetch_model(name)
+        self._show()
+
+    # How long it would take.
+
+    def _show_plan(self) -> None:
+        session = self.studio.session
+        if not (session.region and session.asks):
+            told = [texts.PLAN_NEEDS]
+        elif self.machinery.plans:
+            told = [meant(session), *map(forecast, self.machinery.plans)]
+        elif self.machinery.no_plan:
+            told = [self.machinery.no_plan]
+        else:
+            told = [texts.PLAN_ASKING if self.machinery.reckoning else texts.PLAN_NO_MODEL]
+        self.plan.setText("\n".join(told))
+
+
+def _words(role: str = "") -> QLabel:
+    """Words in as many lines as they need."""
+    made = label("", role)
+    made.setWordWrap(True)
+    return made

@@ -71,9 +71,9 @@ class Prompts(Card):
         self.options.clicked.connect(lambda: self._pop(self.choices(), self.options))
         self.studio.session_changed.connect(self._show)
         self.studio.shelf_changed.connect(self._show)
-        self.studio.machine_changed.connect(self._show)
-        self.studio.jobs_changed.connect(self._show_job)
-        self.studio.take_changed.connect(lambda: self._show_job(self.studio.rows))
+        self.studio.machinery.changed.connect(self._show)
+        self.studio.queue.changed.connect(self._show_job)
+        self.studio.take_changed.connect(lambda: self._show_job(self.studio.queue.rows))
 
     def dress(self, tones: Tones) -> None:
         """Wear these colours."""
@@ -103,7 +103,7 @@ class Prompts(Card):
 
     def _stop(self) -> None:
         if self.studio.take is not None:
-            self.studio.cancel(self.studio.take.job)
+            self.studio.queue.cancel(self.studio.take.job)
 
     def _go(self) -> None:
         self.wanted.take_entry()
@@ -130,7 +130,7 @@ class Prompts(Card):
         self.preset.setText(self._preset_title() or texts.PRESET)
 
     def _chip(self, text: str, colour: str | None) -> Shown:
-        known, meaning = self.studio.vocabulary.knows(text), self.studio.vocabulary.meaning(text)
+        known, meaning = self.studio.machinery.vocabulary.knows(text), self.studio.machinery.vocabulary.meaning(text)
         told = texts.TAKEN_FOR.format(meaning=meaning) if meaning and meaning != text else ""
         return Shown(text, colour, told if known else texts.UNKNOWN_WORD, not known)
 
@@ -151,7 +151,7 @@ class Prompts(Card):
 
     def _offers(self, typed: str) -> list[Suggestion]:
         presets = [row.preset for row in self.studio.presets if not row.trouble]
-        return complete(typed, self.studio.vocabulary, self.studio.history, presets)
+        return complete(typed, self.studio.machinery.vocabulary, self.studio.history, presets)
 
     # Not this.
 

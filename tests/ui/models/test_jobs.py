@@ -13,8 +13,9 @@ from host_bridge.forms import RequestFile, StateFile
 from host_bridge.messages import Accepted, Cancelled, DeviceRow, Done, Fail, JobRow, ModelRow, PlanRow, Pong, Progress
 from host_bridge.spool import Spool
 from host_bridge.vocabulary import Job, State, Stem
+from ui import texts
 from ui.models.devices import devices, forecast
-from ui.models.jobs import ACTS, Jobs, Row, in_all, time_left
+from ui.models.jobs import ACTS, Jobs, Row, in_all
 from ui.models.models import Choice, choices, in_bytes
 
 ASK = RequestFile((Stem("drums"), Stem("bass", 0.5)), name="Song", host="reaper", settings={"method": "joint"})
@@ -190,7 +191,7 @@ def test_the_queue_is_summed_up_in_a_line(jobs: Jobs) -> None:
     ],
 )
 def test_time_left_is_said_as_people_do(eta_s: int, said: str) -> None:
-    assert time_left(eta_s) == said
+    assert texts.left(eta_s) == said
 
 
 # What there is.
@@ -206,8 +207,10 @@ def test_models_say_what_their_licence_forbids_and_those_that_are_here_come_firs
     assert pocket == Choice("pocket", "MIT", True, 22_842_694, "15 instruments")
     assert (pocket.line, pocket.warning) == ("pocket: 15 instruments", "")
     assert large.line == "audioldm-m-full: any sound (2.6 GB to fetch, non-commercial)"
+    assert (large.standing, large.question) == ("2.6 GB to fetch", "Fetch audioldm-m-full, 2.6 GB?")
     assert large.warning == "Not for commercial use: CC BY-NC-SA 4.0 (non-commercial)."
     assert friend.line == "of-a-friend: cats (to be fetched, non-commercial)"
+    assert (friend.standing, friend.question) == ("to be fetched", "Fetch of-a-friend?")
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_what_is_no_audio_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(BadAudio, match="no file"):
         File(tmp_path)
     soundfile.write(tmp_path / "empty.wav", np.zeros((0, 1)), 8000)
-    with pytest.raises(BadAudio, match="how long"):
+    with pytest.raises(BadAudio, match="no sound, or does not say how much"):
         File(tmp_path / "empty.wav")
 
 
