@@ -98,7 +98,7 @@ def begun(client: Client, job: str) -> None:
 
 
 def test_a_job_is_accepted_then_shows_its_progress_and_is_done(client: Client, region: Path) -> None:
-    job = client.submit(ASK, region)
+    job = client.submit(replace(ASK, settings={"steps": 40}), region)  # long enough for a look at every fifth of a second
     heard = list(client.watch(job))
     assert heard[-1] == Done(job, Submit.address, 2)
     progress = [said for said in heard if isinstance(said, Progress)]
