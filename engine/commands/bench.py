@@ -172,24 +172,13 @@ def _worlds(size: Size, windows: int) -> "Worlds":
 
 def _machine(separator: "Separator", *, quick: bool) -> str:
     """What it was measured on."""
-    import os
-    import platform
-    from datetime import UTC, datetime
-    from importlib.metadata import version
+    from engine.bench.machine import described
 
-    import torch
-
-    from engine import doctor
-
-    machine = doctor.report()["machine"]
-    packages = ", ".join(f"{name} {version(name)}" for name in ("zerostem", "torch", "numpy", "diffusers"))
-    threads, load = torch.get_num_threads(), os.getloadavg()[0]
     return "\n".join(
         (
             f"# Bench: {separator.backbone.name} {separator.backbone.fingerprint} on {separator.backbone.device}",
             "",
-            f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC. {machine['processor']}; cores: {machine['cores']}, {threads} threads;",
-            f"{machine['memory']}; load when it began: {load:.1f}. Python {platform.python_version()}, {packages}.",
+            described(),
             *(["", "**Quick: few mixes and short runs, figures are rough.**"] if quick else []),
         )
     )

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.request import Request
-from engine.serving.warm import lacks_memory
 from host_bridge.errors import BadModel
 from host_bridge.files import settle, sync_folder
 from host_bridge.vocabulary import Progress
@@ -28,6 +27,8 @@ def made(separator: "Separator", region: Path, request: Request, wish: "Wish", p
     """
     import torch
 
+    from engine.passes import is_out_of_memory
+
     assert wish.out is not None
     model = separator.backbone
     while True:
@@ -35,7 +36,7 @@ def made(separator: "Separator", region: Path, request: Request, wish: "Wish", p
         try:
             return separator.separate(region, request, wish, progress)
         except (RuntimeError, MemoryError) as error:
-            if not lacks_memory(error):
+            if not is_out_of_memory(error):
                 raise
             batch = model.batch
             vars(model)["batch"] = batch // 2

@@ -44,7 +44,9 @@ class Warm:
             try:
                 separator = self._load(name)
             except (RuntimeError, MemoryError) as error:
-                if not lacks_memory(error):
+                from engine.passes import is_out_of_memory  # torch costs seconds, and has been loaded by now
+
+                if not is_out_of_memory(error):
                     raise
                 what = f"The model {name} does not fit in the memory of the device."
                 known = CATALOGUE.get(name)
@@ -85,13 +87,6 @@ class Warm:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-
-
-def lacks_memory(error: Exception) -> bool:
-    """Whether there was no memory left: CUDA and MPS have a class for it, torch on a processor says it in words."""
-    import torch
-
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def _measured(separator: "Separator") -> Pace:

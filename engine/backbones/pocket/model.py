@@ -56,7 +56,8 @@ class Pocket:
             self.vectors = tensors.pop("vectors")
             self.codec = PatchCodec(tensors.pop("codec.mean"), tensors.pop("codec.std"))
             self._tensors = tensors
-            self.run = Steady(usual(device), usual(device).prepare(self.subject), self.subject)
+            way, subject = usual(device), self.subject
+            self.run = Steady(way, way.prepare(subject), subject)
         except Exception as error:  # whatever is wrong with the file, the answer is the same
             raise BadModel(f"The embedded model in {folder} cannot be read ({error}).", "Install ZeroStem again.") from error
 
