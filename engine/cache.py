@@ -1,5 +1,5 @@
-"""Inversions and answers kept on disk by content: another prompt on the same region never climbs again, and a new strength
-never asks the model again.
+"""What the model said, kept on disk by content: another prompt or strength never climbs again nor enters the codec again, and a
+new strength of a method that has it in its mask asks the model nothing.
 
 An entry is named after everything that went into it. It is checked when read; a damaged one is removed, computed again and
 reported. The folder is bounded: the entries used longest ago go first.
@@ -8,6 +8,7 @@ reported. The folder is bounded: the entries used longest ago go first.
 import hashlib
 import logging
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,10 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from engine.backbones.base import Backbone, Conditioning
+from engine.backbones.base import Conditioning
 from engine.inversion.base import Inversion, Ladder, Trail
-from engine.methods.base import Estimate, Method, Scene, presence, presence_passes, turned
-from engine.passes import Passes
+from engine.methods.base import Estimate, Method, Scene, presence, presence_work, turned
+from engine.passes import Passes, Work
 
 log = logging.getLogger(__name__)
 
@@ -82,21 +83,42 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recall:
-    """What was asked before comes from the shelf, the rest from the network."""
+    """A `Memory`: what was asked before comes from the shelf, the rest from the model."""
 
     shelf: Shelf
-    backbone: Backbone
-    passes: Passes
+    model: Passes
+
+    def encode(self, features: Tensor) -> Tensor:
+        """`Passes.encode` with a memory."""
+        return self._coded("encode", self.model.encode, features, Work(encodes=1))
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """`Passes.decode` with a memory."""
+        return self._coded("decode", self.model.decode, latent, Work(decodes=1))
+
+    def _coded(self, way: str, code: Callable[[Tensor], Tensor], windows: Tensor, each: Work) -> Tensor:
+        if self.model.backbone.exact_codec:  # quicker done again than found again
+            return code(windows)
+        answers = []
+        for window in windows.split(1):
+            name = self._key(way, window)
+            if (entry := self.shelf.get(name)) is None:
+                entry = {"answer": code(window)}
+                self.shelf.put(name, entry)
+            else:
+                self.model.spare(each)
+            answers.append(entry["answer"].to(windows.device))
+        return torch.cat(answers)
 
     def climb(self, inversion: Inversion, ladder: Ladder, latent: Tensor, source: Conditioning, seeds: list[int]) -> Trail:
         """`Inversion.climb` with a memory: windows that are new are climbed as one batch."""
-        keys = [self._key(inversion, ladder, latent[i], source.rows(torch.tensor([i])), seed) for i, seed in enumerate(seeds)]
+        keys = [self._way(inversion, ladder, latent[i], source.rows(torch.tensor([i])), seed) for i, seed in enumerate(seeds)]
         kept = [self.shelf.get(key) for key in keys]
         missing = [i for i, entry in enumerate(kept) if entry is None]
-        self.passes.spare((len(keys) - len(missing)) * inversion.passes(ladder))
+        self.model.spare(Work(inversion.passes(ladder)) * (len(keys) - len(missing)))
         if missing:
             rows = torch.tensor(missing)
-            some = inversion.climb(self.passes, ladder, latent[rows], source.rows(rows), [seeds[i] for i in missing])
+            some = inversion.climb(self.model, ladder, latent[rows], source.rows(rows), [seeds[i] for i in missing])
             for i, top, noises in zip(missing, some.top, some.noises, strict=True):
                 kept[i] = {"top": top, "noises": noises}
                 self.shelf.put(keys[i], {"top": top, "noises": noises})
@@ -104,22 +126,21 @@ class Recall:
         top, noises = (torch.stack([entry[name].to(latent.device) for entry in whole]) for name in ("top", "noises"))
         return Trail(top, noises)
 
-    def _key(self, inversion: Inversion, ladder: Ladder, latent: Tensor, source: Conditioning, seed: int) -> str:
+    def _way(self, inversion: Inversion, ladder: Ladder, latent: Tensor, source: Conditioning, seed: int) -> str:
         """Everything the trail depends on: sound, model, way up, levels, inversion prompt, seed."""
-        tensors = (latent, ladder.levels, *(source.tensors[name] for name in sorted(source.tensors)))
-        return key(self.backbone, f"climb {inversion.name} {seed}", *tensors)
+        words = (source.tensors[name] for name in sorted(source.tensors))
+        return self._key(f"climb {inversion.name} {seed}", latent, ladder.levels, *words)
 
     def judge(self, scene: Scene) -> Tensor:
         """`presence` with a memory: it depends on no strength, no method and no way up."""
         asked = scene.table.rows(torch.tensor([*range(len(scene.request.prompts)), scene.null]))
         words = [asked.tensors[name] for name in sorted(asked.tensors)]
         keys = [
-            key(self.backbone, f"presence {seed}", features, *words)
-            for features, seed in zip(scene.features, scene.seeds, strict=True)
+            self._key(f"presence {seed}", features, *words) for features, seed in zip(scene.features, scene.seeds, strict=True)
         ]
         kept = [entry for each in keys if (entry := self.shelf.get(each)) is not None]
         if len(kept) == len(keys):
-            self.passes.spare(len(keys) * presence_passes(scene.request))
+            self.model.spare(presence_work(scene.request) * len(keys))
             return torch.stack([entry["scores"].to(scene.features.device) for entry in kept], 1)
         scores = presence(scene)
         for index, each in enumerate(keys):
@@ -128,17 +149,19 @@ class Recall:
 
     def estimate(self, method: Method, scene: Scene) -> Estimate:
         """`Method.estimate` with a memory, for methods whose strength is in the mask: their answer is the same for all."""
+        if not method.strength_in_mask:
+            return method.estimate(scene)
         request = scene.request
         asked = (request.prompts, request.unlike, request.complete, request.mode, len(scene.ladder()), request.depth)
         settings = (*asked, turned(method, request))
         keys = [
-            key(self.backbone, f"answer {method.name} {settings} {seed}", features)
+            self._key(f"answer {method.name} {settings} {seed}", features)
             for features, seed in zip(scene.features, scene.seeds, strict=True)
         ]
         kept = [self.shelf.get(each) for each in keys]
         whole = [entry for entry in kept if entry is not None]
         if len(whole) == len(keys):
-            self.passes.spare(len(keys) * method.passes(request, self.backbone))
+            self.model.spare(method.work(request, scene.backbone) * len(keys))
             masks, features, sure = (
                 torch.stack([entry[name].to(scene.features.device) for entry in whole], 1)
                 for name in ("masks", "features", "presence")
@@ -150,12 +173,12 @@ class Recall:
             self.shelf.put(each, {"masks": told.masks[:, index], "features": told.features[:, index], "presence": sure})
         return told
 
-
-def key(backbone: Backbone, words: str, *tensors: Tensor) -> str:
-    """The name of an entry: the model, its device, what was done in words, and every tensor that went into it."""
-    way = getattr(getattr(backbone, "run", None), "name", "")  # each rounds in its own manner
-    digest = hashlib.sha256(f"{backbone.name} {backbone.fingerprint} {backbone.device.type} {way} {words}".encode())
-    for tensor in tensors:
-        digest.update(f"{tuple(tensor.shape)}{tensor.dtype}".encode())
-        digest.update(tensor.contiguous().cpu().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    def _key(self, words: str, *tensors: Tensor) -> str:
+        """The name of an entry: the model, its device, what was done in words, and every tensor that went into it."""
+        backbone = self.model.backbone
+        way = getattr(getattr(backbone, "run", None), "name", "")  # each rounds in its own manner
+        digest = hashlib.sha256(f"{backbone.name} {backbone.fingerprint} {backbone.device.type} {way} {words}".encode())
+        for tensor in tensors:
+            digest.update(f"{tuple(tensor.shape)}{tensor.dtype}".encode())
+            digest.update(tensor.contiguous().cpu().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()

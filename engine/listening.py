@@ -19,8 +19,8 @@ from engine.backbones.base import Backbone, Conditioning
 from engine.cache import Recall, Shelf
 from engine.fit import Fit
 from engine.methods import METHODS
-from engine.methods.base import Climb, Estimate, Method, Scene, copies, ladder, turned
-from engine.passes import Passes
+from engine.methods.base import Estimate, Fresh, Method, Scene, copies, ladder, turned
+from engine.passes import Passes, Work
 from engine.presence import Verdict, verdicts
 from engine.request import Request
 from engine.windows import Layout, Tape, cut
@@ -37,12 +37,13 @@ LATENTS_PER_LEVEL = 8
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What the model made of a region: masks, its own features of each stem where asked for, a verdict per prompt."""
+    """What the model made of a region: masks, its own features of each stem where asked for, a verdict per prompt, and what
+    it was asked."""
 
     masks: Tape
     features: Tape | None
     verdicts: list[Verdict]
-    passes: int
+    work: Work
 
 
 def method_for(request: Request, backbone: Backbone) -> Method:
@@ -74,7 +75,7 @@ class Listener:
         loud = (sound.abs().amax((1, 2)) > SILENCE).nonzero()[:, 0].cpu()
         features = self.backbone.analyse(sound).cpu()
         masks, features = torch.zeros(prompts, *features.shape), features.repeat(prompts, 1, 1, 1, 1)
-        self.passes.spare((len(windows) - len(loud)) * self.method.passes(self.request, self.backbone))
+        self.passes.spare(self.method.work(self.request, self.backbone) * (len(windows) - len(loud)))
         if not len(loud):
             return Estimate(masks, features, torch.zeros(prompts, 0))
         told = self._ask(sound[loud], [_seed(self.request.seed, first + int(index)) for index in loud])
@@ -86,13 +87,9 @@ class Listener:
         """The method about windows that hold sound."""
         model = self.backbone
         gain = model.gain(sound)[:, None, None]
-        recall = Recall(self.shelf, model, self.passes) if self.shelf is not None else None
-        climb: Climb = recall.climb if recall else lambda inversion, *rest: inversion.climb(self.passes, *rest)
-        features, tick = model.analyse(sound * gain), self.passes.report
-        judge = recall.judge if recall else None
-        scene = Scene(model, self.passes, climb, self.table, features, seeds, self.request, tick, judge)
-        keeps = recall if self.method.strength_in_mask else None
-        told = keeps.estimate(self.method, scene) if keeps else self.method.estimate(scene)
+        memory = Fresh(self.passes) if self.shelf is None else Recall(self.shelf, self.passes)
+        scene = Scene(self.passes, memory, self.table, model.analyse(sound * gain), seeds, self.request)
+        told = memory.estimate(self.method, scene)
         kept = model.magnitude(scene.features).clamp_min(1e-12)
         powers = self.request.strengths if self.method.strength_in_mask else [1.0] * len(told.features)
         level = (1 / gain)[..., None]
@@ -111,7 +108,7 @@ def listen(backbone: Backbone, shelf: Shelf, source: audio.Source, request: Requ
     grid, method = backbone.grid, method_for(request, backbone)
     table = backbone.embed(request.words)
     layout = Layout(Fit(grid, backbone.rate, source.rate).frames(source.length), backbone.window // grid.hop)
-    passes = Passes(backbone, progress, len(layout.starts) * method.passes(request, backbone))
+    passes = Passes(backbone, progress, method.work(request, backbone) * len(layout.starts))
     trail = _trail_bytes(backbone, request)
     keep = shelf if trail * len(layout.starts) < shelf.bound // 2 else None
     listener = Listener(backbone, method, request, keep, passes, table)

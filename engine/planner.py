@@ -1,6 +1,7 @@
 """How a model works on this machine: which way its network runs, and how many items go through it at once.
 
-On a CPU a batch is bounded by time, so that the device can be had within a second; on a GPU by the memory that is free.
+On a CPU a batch is what was the fastest, in calls so short that the device can be had within a second; on a GPU it is bounded
+by the memory that is free.
 What is measured is kept, so that the plan, and with it the last bits of a result, stay the same from start to start.
 """
 
@@ -10,8 +11,6 @@ from engine import device
 from engine.backbones.base import Backbone
 from engine.execution.choice import AUTO, Measured, known, prepared
 
-CALL_S = 0.4
-"""A network call on a CPU takes about so long: a cancel waits for one, and a DAW may slow it down to twice that."""
 MEMORY_SHARE = 0.5
 """Of a GPU's free memory for one call: windows, trails and the codec need some too."""
 MOST = 256
@@ -32,12 +31,10 @@ def settle(backbone: Backbone, execution: str = AUTO) -> None:
 
 
 def batch(backbone: Backbone, row: Measured) -> int:
-    """Items per call, a power of two: by time on a CPU, by memory on CUDA, the model's own number elsewhere."""
-    if backbone.device.type == "cpu":
-        return _power(min(CALL_S / row.seconds, backbone.batch))
+    """Items per call: as measured, but on CUDA a power of two by memory."""
     if backbone.device.type == "cuda" and row.size:
         return _power(min(MEMORY_SHARE * device.free_memory(backbone.device) / row.size, MOST))
-    return backbone.batch
+    return row.items
 
 
 def _power(most: float) -> int:

@@ -98,6 +98,7 @@ def record(
         "rest": str(out / kept.rest) if kept.rest else None,
         "null_dbfs": round(measure.null_dbfs(source, [*written.stems, written.rest]), 1),
         "lag_samples": max(known, key=abs) if known else None,
-        "network_passes": heard.passes,
+        "network_passes": heard.work.passes,
+        "codec": {"encodes": heard.work.encodes, "decodes": heard.work.decodes},
         "plan": {"execution": getattr(getattr(backbone, "run", None), "name", None), "batch": backbone.batch},
     }

@@ -20,8 +20,8 @@ from engine import audio
 from engine.backbones.base import Backbone
 from engine.fit import Fit
 from engine.listening import Listener
-from engine.methods.base import PRESENCE_DRAWS, PRESENCE_HEIGHTS, Estimate, Scene, presence_passes, probe
-from engine.passes import Passes
+from engine.methods.base import PRESENCE_DRAWS, PRESENCE_HEIGHTS, Estimate, Scene, presence_work, probe
+from engine.passes import Passes, Work
 from engine.request import Request
 from engine.windows import Layout, cut
 from host_bridge.errors import BadModel, BadRequest
@@ -63,9 +63,9 @@ class Relative:
         features = scene.features.expand(len(scene.request.prompts), *scene.features.shape)
         return Estimate(torch.ones_like(features), features, scores.mean(0))
 
-    def passes(self, request: Request, backbone: Backbone) -> int:  # noqa: ARG002 - the same for every model
-        """Those of the question whether a sound is there."""
-        return presence_passes(request)
+    def work(self, request: Request, backbone: Backbone) -> Work:  # noqa: ARG002 - the same for every model
+        """The question whether a sound is there, at all heights."""
+        return presence_work(request)
 
 
 def pooled(scores: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ def by_model(
     request, method, hop = Request.of(vocabulary), Relative(), backbone.grid.hop
     layout = Layout(Fit(backbone.grid, backbone.rate, source.rate).frames(source.length), backbone.window // hop)
     chosen = _spread(len(layout.starts))
-    passes = Passes(backbone, progress, len(chosen) * method.passes(request, backbone))
+    passes = Passes(backbone, progress, method.work(request, backbone) * len(chosen))
     listener = Listener(backbone, method, request, None, passes, backbone.embed(request.words))
     windows = cut((piece[:, None] for piece in audio.heard(source, backbone.rate)), layout, hop)
     scores = [listener.answer(window[None], index).presence for index, window in enumerate(windows) if index in chosen]

@@ -11,6 +11,7 @@ from engine.audio import Source, heard
 from engine.backbones.base import Backbone
 from engine.fit import Fit
 from engine.listening import Heard
+from engine.passes import Work
 from engine.presence import Verdict
 from engine.rendering import Outputs, write_stems
 from engine.request import Request
@@ -36,7 +37,7 @@ def write_ideal(backbone: Backbone, mix: Source, truths: Sequence[Source], reque
     masks = ideal_masks(backbone, parts[:, None, None].expand(-1, -1, backbone.channels, -1).to(backbone.device))
     tape = Tape(folder / "ideal", layout, len(truths), backbone.channels, backbone.grid.bands)
     tape.lay(masks[:, 0].cpu().numpy())
-    told = Heard(tape, None, [Verdict(found=True, doubtful=False)] * len(truths), 0)
+    told = Heard(tape, None, [Verdict(found=True, doubtful=False)] * len(truths), Work())
     outputs = Outputs([folder / f"ideal {index}.wav" for index in range(len(truths))], folder / "ideal rest.wav", [], [])
     write_stems(told, backbone, mix, request, outputs, 0.0, quietly)
     return outputs.stems

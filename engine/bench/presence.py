@@ -13,7 +13,8 @@ from engine.backbones.pocket.training.heldout import Mix
 from engine.bench.quality import Scores
 from engine.bench.tables import median, percent, table
 from engine.bench.windows import Asker
-from engine.methods.base import Estimate, Scene, presence, presence_passes
+from engine.methods.base import Estimate, Scene, presence, presence_work
+from engine.passes import Work
 from engine.presence import verdicts
 from engine.request import Request
 
@@ -35,9 +36,9 @@ class Question:
         features = scene.features.expand(len(scene.request.prompts), *scene.features.shape)
         return Estimate(torch.ones_like(features), features, presence(scene))
 
-    def passes(self, request: Request, backbone: Backbone) -> int:  # noqa: ARG002 - the same for every model
-        """Those of the question."""
-        return presence_passes(request)
+    def work(self, request: Request, backbone: Backbone) -> Work:  # noqa: ARG002 - the same for every model
+        """The question."""
+        return presence_work(request)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,7 +16,7 @@ from engine.execution.base import difference
 from engine.inversion.base import Ladder
 from engine.inversion.ddpm import mean_and_deviation
 from engine.methods import METHODS
-from engine.methods.base import Scene
+from engine.methods.base import Fresh, Scene
 from engine.passes import Passes
 from engine.request import Request
 
@@ -101,15 +101,7 @@ def engine(backbone: Backbone, noise: Passes, sound: Tensor, prompts: Sequence[s
     """The same result by the engine's own rooms: one climb, one descent of all prompts, the branch that counts."""
     request = Request.of(list(prompts), method="zerosep", mode=mode, steps=steps, seed=SEED)
     features = backbone.analyse(sound * backbone.gain(sound)[:, None, None])
-    scene = Scene(
-        backbone,
-        noise,
-        lambda inversion, *rest: inversion.climb(noise, *rest),
-        backbone.embed([*prompts, "", ""]),
-        features,
-        [SEED],
-        request,
-    )
+    scene = Scene(noise, Fresh(noise), backbone.embed([*prompts, "", ""]), features, [SEED], request)
     return METHODS["zerosep"].estimate(scene).features
 
 
@@ -140,4 +132,4 @@ def _timed(
     noise = Passes(backbone)
     began = time.perf_counter()
     answer = run(backbone, noise, sound, prompts, steps, mode).cpu()
-    return _Run(time.perf_counter() - began, noise.done, answer)
+    return _Run(time.perf_counter() - began, noise.done.passes, answer)

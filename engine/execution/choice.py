@@ -1,13 +1,15 @@
 """Which way to run a network: what the user names, or the fastest that was measured on this machine.
 
-Measured once per model and device, in seconds per item, and kept in `executions.json`: so the choice, and with it the last
-bits of a result, stay the same from one start to the next. Ways that take long to prepare (an export, a compilation) are
-measured when somebody asks for them by name or runs the bench, and count from then on.
+Measured once per model and device, in seconds per item of the batch that suits it best, and kept in `executions.json`: so the
+choice, and with it the last bits of a result, stay the same from one start to the next. Ways that take long to prepare (an
+export, a compilation) are measured when somebody asks for them by name or runs the bench, and count from then on.
 """
 
 import json
 import logging
+import math
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import torch
 from torch import Tensor
 
 from engine.execution.base import Execution, Run, Subject, difference
-from engine.execution.plain import REFERENCE
+from engine.execution.plain import REFERENCE, usual
 from engine.execution.steady import Steady
 from engine.execution.table import EXECUTIONS
 from host_bridge.errors import BadModel, BadRequest, ZeroStemError
@@ -26,22 +28,29 @@ from host_bridge.settings import places
 log = logging.getLogger(__name__)
 
 AUTO = "auto"
-ENOUGH_S = 1.0
-"""A way is timed again and again until so much time is spent: small networks often, large ones once."""
+ENOUGH_S = 0.2
+"""A size of batch is timed again and again until so much time is spent: small networks often, large ones once."""
 MOST_TIMES = 5
+LONGEST_CALL_S = 0.6
+"""On a processor no call takes longer if it can be helped: a cancel or a fader waits for one."""
+BETTER = 0.95
+"""A batch of twice as many items is taken for at most so much of the time per item."""
+HOPELESS = 1.25
+"""A way that takes so many times as long as another is not tried with larger batches."""
 ROUGHEST = 0.05
 """Relative distance to float32 beyond which a way is not chosen unasked; bfloat16 has 0.01."""
-SCHEMA = "zerostem-executions/1"
+SCHEMA = "zerostem-executions/2"
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One way on this machine: seconds per item of a batch, how far its answer is from float32's, and on CUDA the bytes that
-    an item takes at the height of a pass (0 where nobody can tell)."""
+    """One way on this machine: seconds per item in batches of `items`, how far its answer is from float32's, and on CUDA the
+    bytes that an item takes at the height of a pass (0 where nobody can tell)."""
 
     seconds: float
     difference: float
     size: int = 0
+    items: int = 1
 
 
 Table = dict[str, Measured]
@@ -92,33 +101,70 @@ def ranked(table: Table) -> list[str]:
 
 
 def measure(subject: Subject, executions: list[Execution]) -> Table:
-    """Time each way that is to be had here; one that fails is left out, and said."""
-    found: Table = {}
-    reference = EXECUTIONS[REFERENCE].prepare(subject)(subject.example)
-    for execution in executions:
+    """Time each way that is to be had here, what is usually the fastest first; one that fails is left out, and said."""
+    found, best = Table(), math.inf
+    plain = EXECUTIONS[REFERENCE].prepare(subject)
+    reference = plain(subject.example)
+    for execution in sorted(executions, key=lambda each: each.name != usual(subject.device).name):
         if execution.missing(subject.device):
             continue
         try:
-            found[execution.name] = measured(subject, execution.prepare(subject), reference)
+            run = plain if execution.name == REFERENCE else execution.prepare(subject)
+            found[execution.name] = row = measured(subject, run, reference, best)
+            best = min(best, row.seconds)
         except (BadModel, RuntimeError) as error:
             log.warning("%s cannot be measured: %s", execution.name, error)
     return found
 
 
-def measured(subject: Subject, run: Run, reference: Tensor) -> Measured:
-    """The best of some calls, after one that finds its kernels; held against float32."""
-    answer, seconds, size = run(subject.example), list[float](), 0
+def measured(subject: Subject, run: Run, reference: Tensor, best: float = math.inf) -> Measured:
+    """How fast it is, after a call that finds its kernels; held against float32. best: seconds that another way takes."""
+    answer, count = run(subject.example), len(next(iter(subject.example.values())))
+    apart = difference(answer, reference)
+    if subject.device.type == "cpu":
+        seconds, items = _best(subject, run, count, best)
+        return Measured(seconds, apart, items=items)
     if subject.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(subject.device)
-        size = -torch.cuda.memory_allocated(subject.device)
+        before = torch.cuda.memory_allocated(subject.device)
+        seconds = _timed(run, subject.example)
+        return Measured(seconds, apart, (torch.cuda.max_memory_allocated(subject.device) - before) // count, count)
+    return Measured(_timed(run, subject.example), apart, items=count)
+
+
+def _best(subject: Subject, run: Run, items: int, best: float) -> tuple[float, int]:
+    """Seconds per item, and how many at once: from `items` on doubled as long as that is faster, halved where a call is too
+    long."""
+
+    def at(items: int) -> float:
+        return _timed(run, _sized(subject.example, items))
+
+    seconds = at(items)
+    while items * seconds > LONGEST_CALL_S and items > 1:
+        items //= 2
+        seconds = at(items)
+    while seconds < HOPELESS * best and 2 * items * seconds * BETTER <= LONGEST_CALL_S:
+        more = at(2 * items)
+        if 2 * items * more > LONGEST_CALL_S or more > BETTER * seconds:
+            break
+        seconds, items = more, 2 * items
+    return seconds, items
+
+
+def _timed(run: Run, inputs: Mapping[str, Tensor]) -> float:
+    """Seconds per item, the best of some calls after one that is not counted: kernels are chosen for every shape."""
+    run(inputs).cpu()
+    seconds = list[float]()
     while sum(seconds) < ENOUGH_S and len(seconds) < MOST_TIMES:
         began = time.perf_counter()
-        run(subject.example).cpu()
+        run(inputs).cpu()
         seconds.append(time.perf_counter() - began)
-    if subject.device.type == "cuda":
-        size += torch.cuda.max_memory_allocated(subject.device)
-    items = len(next(iter(subject.example.values())))
-    return Measured(min(seconds) / items, difference(answer, reference), max(size, 0) // items)
+    return min(seconds) / len(next(iter(inputs.values())))
+
+
+def _sized(example: Mapping[str, Tensor], items: int) -> dict[str, Tensor]:
+    """The example with so many items, its own again and again."""
+    return {name: tensor[torch.arange(items, device=tensor.device) % len(tensor)] for name, tensor in example.items()}
 
 
 def known(subject: Subject) -> Table:

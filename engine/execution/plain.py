@@ -30,7 +30,7 @@ class Plain:
 
     def prepare(self, subject: Subject) -> Run:
         """The network in that format; times and levels of noise stay as they are."""
-        return _running(_formatted(subject, getattr(torch, self.kind)), subject, getattr(torch, self.kind))
+        return running(formatted(subject, getattr(torch, self.kind)), subject, getattr(torch, self.kind))
 
 
 REFERENCE = "torch-fp32"
@@ -52,8 +52,8 @@ class Compiled:
     def prepare(self, subject: Subject) -> Run:
         """Kernels are compiled at the first call of each size."""
         dtype = torch.bfloat16 if _computes_bfloat16(subject.device) else torch.float16
-        network = torch.compile(_formatted(subject, dtype), mode="reduce-overhead")
-        return _running(network, subject, dtype, graphs=True)
+        network = torch.compile(formatted(subject, dtype), mode="reduce-overhead")
+        return running(network, subject, dtype, graphs=True)
 
 
 def usual(device: torch.device) -> Plain:
@@ -82,11 +82,13 @@ def _computes_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("avx512_bf16"))
 
 
-def _formatted(subject: Subject, dtype: torch.dtype) -> nn.Module:
+def formatted(subject: Subject, dtype: torch.dtype) -> nn.Module:
+    """The network, loaded afresh, for answers only."""
     return subject.load(dtype).eval().requires_grad_(requires_grad=False)
 
 
-def _running(network: Any, subject: Subject, dtype: torch.dtype, *, graphs: bool = False) -> Run:
+def running(network: Any, subject: Subject, dtype: torch.dtype, *, graphs: bool = False) -> Run:
+    """Inputs placed and cast for the network; `graphs`: it is compiled to CUDA graphs, which overwrite their answers."""
     followed = frozenset(name for name, tensor in subject.example.items() if tensor.is_floating_point() and tensor.dim() > 1)
 
     @torch.no_grad()

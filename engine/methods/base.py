@@ -10,14 +10,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from engine.backbones.base import Backbone, Conditioning, Noise, clean_guess, noised
+from engine.backbones.base import Backbone, Conditioning, clean_guess, noised
 from engine.inversion import INVERSIONS
 from engine.inversion.base import Inversion, Ladder, Trail
+from engine.passes import Passes, Work
 from engine.request import Request
 from host_bridge.errors import BadRequest
-
-Climb = Callable[[Inversion, Ladder, Tensor, Conditioning, list[int]], Trail]
-"""`Inversion.climb` over the scene's network, or a memory of it."""
 
 
 def ladder(request: Request, backbone: Backbone) -> Ladder:
@@ -60,22 +58,23 @@ def copies(dials: Dials, request: Request) -> int:
 class Scene:
     """A batch of windows as a method meets it.
 
+    model: asked for everything that another strength or prompt would change. memory: asked for the rest.
     table: the embedded prompts, then the inversion prompt, then the null prompt: row k, `unlike`, `null`.
     The table is that of `Request.words`: with `unlike_others` its last rows, `others`, are each prompt's rivals.
     seeds: one per window; whatever is drawn for a window is drawn from its own.
-    tick: called between two steps of work in which the model is not asked; raises Cancelled on request.
-    judge: `presence`, or a memory of it.
     """
 
-    backbone: Backbone
-    noise: Noise
-    climb: Climb
+    model: Passes
+    memory: "Memory"
     table: Conditioning
     features: Tensor
     seeds: list[int]
     request: Request
-    tick: Callable[[], None] = lambda: None
-    judge: "Callable[[Scene], Tensor] | None" = None
+
+    @property
+    def backbone(self) -> Backbone:
+        """The model itself."""
+        return self.model.backbone
 
     @property
     def windows(self) -> int:
@@ -123,6 +122,57 @@ class Estimate:
     presence: Tensor | None = None
 
 
+class Memory(Protocol):
+    """What is the same for several requests about the same windows: found out now, or kept from the last time."""
+
+    def encode(self, features: Tensor) -> Tensor:
+        """As `Passes.encode`."""
+        ...
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """As `Passes.decode`, of what `encode` gave: the mixture as the codec has it."""
+        ...
+
+    def climb(self, inversion: Inversion, ladder: Ladder, latent: Tensor, source: Conditioning, seeds: list[int]) -> Trail:
+        """As `Inversion.climb` over the scene's model."""
+        ...
+
+    def judge(self, scene: Scene) -> Tensor:
+        """As `presence`."""
+        ...
+
+    def estimate(self, method: "Method", scene: Scene) -> Estimate:
+        """As `Method.estimate`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fresh:
+    """A memory that keeps nothing."""
+
+    model: Passes
+
+    def encode(self, features: Tensor) -> Tensor:
+        """Asks the codec."""
+        return self.model.encode(features)
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Asks the codec."""
+        return self.model.decode(latent)
+
+    def climb(self, inversion: Inversion, ladder: Ladder, latent: Tensor, source: Conditioning, seeds: list[int]) -> Trail:
+        """Climbs."""
+        return inversion.climb(self.model, ladder, latent, source, seeds)
+
+    def judge(self, scene: Scene) -> Tensor:
+        """Asks the network."""
+        return presence(scene)
+
+    def estimate(self, method: "Method", scene: Scene) -> Estimate:
+        """Asks the method."""
+        return method.estimate(scene)
+
+
 Refine = Callable[[Request, Tensor, Tensor, Tensor, Callable[[float], None]], Tensor]
 """The request, magnitudes (channels, F, T) of the region's own spectrogram, masks (K, C or 1, T, M) of its frames, the share of
 each band in each bin (F, M), and a callable to be told how far it is -> masks (K, channels, F, T) of the bins."""
@@ -156,8 +206,8 @@ class Method(Protocol):
         """Masks at full strength (or at the request's, see `strength_in_mask`) for all prompts at once."""
         ...
 
-    def passes(self, request: Request, backbone: Backbone) -> int:
-        """Network passes per window, the inversion included."""
+    def work(self, request: Request, backbone: Backbone) -> Work:
+        """What each window asks of the model where nothing is remembered."""
         ...
 
 
@@ -193,7 +243,7 @@ class Probe:
 
 def probe(scene: Scene, heights: tuple[float, ...], draws: int) -> Probe:
     """Noise the windows `draws` times to each height (a share of the way up), and ask all prompts and null about each."""
-    backbone, latent = scene.backbone, scene.backbone.encode(scene.features)
+    backbone, latent = scene.backbone, scene.memory.encode(scene.features)
     slots, count = [*range(len(scene.request.prompts)), scene.null], len(heights) * draws
     levels = torch.tensor([backbone.schedule.level(height) for height in heights for _ in range(draws)])
     # another stream than the inversion's, which starts from the seed itself
@@ -203,7 +253,7 @@ def probe(scene: Scene, heights: tuple[float, ...], draws: int) -> Probe:
     alphas = backbone.schedule.alpha_bar(each_level)
     x = noised(latent.repeat(count, 1, 1, 1), alphas, drawn.flatten(0, 1))
     table_rows = torch.tensor(slots).repeat_interleave(len(x))
-    told = scene.noise(x.repeat(len(slots), 1, 1, 1), each_level.repeat(len(slots)), scene.table.rows(table_rows))
+    told = scene.model(x.repeat(len(slots), 1, 1, 1), each_level.repeat(len(slots)), scene.table.rows(table_rows))
     clean = clean_guess(x.repeat(len(slots), 1, 1, 1), alphas.repeat(len(slots)), told)
     errors = (told.unflatten(0, (len(slots), count, -1)) - drawn).square().mean((3, 4, 5)).sum(1)
     return Probe(clean.unflatten(0, (len(slots), count, -1)).mean(1), errors[-1:] - errors[:-1])
@@ -217,19 +267,19 @@ def presence(scene: Scene) -> Tensor:
     return probe(scene, PRESENCE_HEIGHTS, PRESENCE_DRAWS).scores
 
 
-def presence_passes(request: Request) -> int:
-    """Network passes per window of `presence`."""
-    return len(PRESENCE_HEIGHTS) * PRESENCE_DRAWS * (len(request.prompts) + 1)
+def presence_work(request: Request) -> Work:
+    """What each window asks for `presence`."""
+    return Work(len(PRESENCE_HEIGHTS) * PRESENCE_DRAWS * (len(request.prompts) + 1), encodes=1)
 
 
 def judged(scene: Scene) -> Tensor | None:
     """`presence`, where thresholds make use of it: a model that nobody has measured is not asked."""
-    return None if scene.backbone.presence is None else (scene.judge or presence)(scene)
+    return None if scene.backbone.presence is None else scene.memory.judge(scene)
 
 
-def judging_passes(request: Request, backbone: Backbone) -> int:
-    """Network passes per window of `judged`."""
-    return 0 if backbone.presence is None else presence_passes(request)
+def judging_work(request: Request, backbone: Backbone) -> Work:
+    """What each window asks for `judged`."""
+    return Work() if backbone.presence is None else presence_work(request)
 
 
 DRAWS_APART = 0x9E3779B1

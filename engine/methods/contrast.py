@@ -12,6 +12,7 @@ from torch import Tensor
 
 from engine.backbones.base import Backbone
 from engine.methods.base import Estimate, Scene, masked, probe
+from engine.passes import Work
 from engine.request import Request
 
 HEIGHTS, DRAWS = (0.2, 0.3, 0.4), 6
@@ -30,14 +31,15 @@ class Contrast:
     def estimate(self, scene: Scene) -> Estimate:
         """All prompts against null, and against each other where there are several."""
         found = probe(scene, HEIGHTS, DRAWS)
-        magnitudes = torch.stack([scene.backbone.magnitude(scene.backbone.decode(guess)) for guess in found.guesses])
+        magnitudes = torch.stack([scene.backbone.magnitude(scene.model.decode(guess)) for guess in found.guesses])
         gains = SHARPNESS * (magnitudes[:-1] / magnitudes[-1].clamp_min(1e-12)).clamp_min(1e-12).log()
         masks = _shares(gains, complete=scene.request.complete)
         return Estimate(masks, masked(scene, masks), found.scores)
 
-    def passes(self, request: Request, backbone: Backbone) -> int:  # noqa: ARG002 - the same for every model
+    def work(self, request: Request, backbone: Backbone) -> Work:  # noqa: ARG002 - the same for every model
         """One batch for each prompt and one for null."""
-        return len(HEIGHTS) * DRAWS * (len(request.prompts) + 1)
+        asked = len(request.prompts) + 1
+        return Work(len(HEIGHTS) * DRAWS * asked, encodes=1, decodes=asked)
 
 
 def _shares(gains: Tensor, *, complete: bool) -> Tensor:

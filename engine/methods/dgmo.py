@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from engine.backbones.base import Backbone
-from engine.methods.base import Dials, Estimate, Scene, averaged, drawn, judged, judging_passes, masked, turned
-from engine.methods.references import references, references_passes
+from engine.methods.base import Dials, Estimate, Scene, averaged, drawn, judged, judging_work, masked, turned
+from engine.methods.references import references, references_work
+from engine.passes import Work
 from engine.request import Request
 
 STEPS = 300
@@ -51,15 +52,15 @@ class DGMO:
         logits, shares, said, features = START * under, under, under, scene.features[None]
         strengths = [dials.guidance] * len(under)
 
-        def level(heard: Tensor) -> Tensor:
-            magnitudes = torch.stack([scene.backbone.magnitude(each) for each in heard])
+        def level(magnitudes: Tensor) -> Tensor:
             return averaged(magnitudes.clamp_min(FLOOR).log(), dials.draws)
 
         for turn in range(dials.rounds):
-            said, mixtures = references(every, features.repeat(1, dials.draws, 1, 1, 1), strengths, dials)
-            shares = under * (level(said) - level(mixtures)).exp()
+            said, wholes = references(every, features.repeat(1, dials.draws, 1, 1, 1), strengths, dials)
+            stems = torch.stack([scene.backbone.magnitude(each) for each in said])
+            shares = under * (level(stems) - level(wholes)).exp()
             if turn < dials.rounds - 1:
-                logits = fitted(torch.ones_like(under), shares, None, STEPS, logits, lambda _: scene.tick())
+                logits = fitted(torch.ones_like(under), shares, None, STEPS, logits, lambda _: scene.model.report())
                 under = mask(logits)
                 features = masked(scene, under)
         return Estimate(shares.clamp(0, 1), averaged(said, dials.draws), judged(scene))
@@ -74,11 +75,11 @@ class DGMO:
         found = fitted(sound, masks.to(sound), spread.to(sound), steps, logits, progress)
         return mask(found).transpose(2, 3)
 
-    def passes(self, request: Request, backbone: Backbone) -> int:
-        """Those of the references, and of the question whether each sound is there."""
+    def work(self, request: Request, backbone: Backbone) -> Work:
+        """The references, and the question whether each sound is there."""
         dials = self._dials(request)
-        asked = references_passes(request, backbone, [dials.guidance] * len(request.prompts), dials)
-        return asked + judging_passes(request, backbone)
+        asked = references_work(request, backbone, [dials.guidance] * len(request.prompts), dials)
+        return asked + judging_work(request, backbone)
 
     def _dials(self, request: Request) -> Dials:
         dials = turned(self, request)

@@ -17,7 +17,8 @@ from torch import Tensor
 from engine.backbones.base import Backbone
 from engine.inversion import INVERSIONS
 from engine.inversion.base import descend
-from engine.methods.base import Estimate, Scene, averaged, drawn, judged, judging_passes, ladder, turned
+from engine.methods.base import Estimate, Scene, averaged, drawn, judged, judging_work, ladder, turned
+from engine.passes import Work
 from engine.request import Request
 
 POWER = 1.5
@@ -39,18 +40,18 @@ class Joint:
         masks, features = (averaged(each, draws) for each in _shared(drawn(scene, draws)))
         return Estimate(masks, features, judged(scene))
 
-    def passes(self, request: Request, backbone: Backbone) -> int:
+    def work(self, request: Request, backbone: Backbone) -> Work:
         """The climb, one descent per slot, the question whether each sound is there."""
         rungs = ladder(request, backbone)
         slots = len(request.prompts) + (not request.complete)
-        once = INVERSIONS[request.mode].passes(rungs) + slots * len(rungs)
-        return turned(self, request).draws * once + judging_passes(request, backbone)
+        once = Work(INVERSIONS[request.mode].passes(rungs) + slots * len(rungs), encodes=1, decodes=slots)
+        return once * turned(self, request).draws + judging_work(request, backbone)
 
 
 def _shared(scene: Scene) -> tuple[Tensor, Tensor]:
     """Masks and the model's own features (K, B, C, T, M) of the prompts' slots."""
     backbone, rungs, inversion = scene.backbone, scene.ladder(), scene.inversion()
-    latent, mixture = backbone.encode(scene.features), backbone.magnitude(scene.features)
+    latent, mixture = scene.memory.encode(scene.features), backbone.magnitude(scene.features)
 
     def share(guesses: Tensor) -> Tensor:
         features = torch.stack([backbone.decode(guess) for guess in guesses])
@@ -59,11 +60,11 @@ def _shared(scene: Scene) -> tuple[Tensor, Tensor]:
 
     count = len(scene.request.prompts)
     slots = [*range(count)] if scene.request.complete else [*range(count), scene.unlike]
-    trail = scene.climb(inversion, rungs, latent, scene.rows([scene.unlike]), scene.seeds)
+    trail = scene.memory.climb(inversion, rungs, latent, scene.rows([scene.unlike]), scene.seeds)
     ones, null = torch.ones(len(slots) * scene.windows), scene.rows([scene.null] * len(slots))
     latents = descend(
-        scene.noise, rungs, inversion, trail, scene.rows(slots), null, ones, share if backbone.exact_codec else None
+        scene.model, rungs, inversion, trail, scene.rows(slots), null, ones, share if backbone.exact_codec else None
     )
-    features = torch.stack([backbone.decode(each) for each in latents])
+    features = torch.stack([scene.model.decode(each) for each in latents])
     powers = torch.stack([backbone.magnitude(each) for each in features]) ** POWER
     return (powers / powers.sum(0).clamp_min(1e-30))[:count], features[:count]

@@ -7,6 +7,7 @@ import torch
 
 from engine.backbones.base import Backbone
 from engine.methods.base import Estimate, Scene
+from engine.passes import Work
 from engine.request import Request
 
 
@@ -23,6 +24,6 @@ class Mixture:
         masks = torch.ones(len(scene.request.prompts), *scene.features.shape, device=scene.features.device)
         return Estimate(masks, scene.features.expand_as(masks))
 
-    def passes(self, request: Request, backbone: Backbone) -> int:  # noqa: ARG002 - asks nothing
+    def work(self, request: Request, backbone: Backbone) -> Work:  # noqa: ARG002 - asks nothing
         """None."""
-        return 0
+        return Work()

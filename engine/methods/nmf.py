@@ -15,6 +15,7 @@ from torch import Tensor
 
 from engine.backbones.base import Backbone
 from engine.methods.base import Estimate, Scene, masked
+from engine.passes import Work
 from engine.request import Request
 
 TEMPLATES, COEFFICIENTS, ITERATIONS = 50, 13, 200
@@ -38,9 +39,9 @@ class NMF:
         masks = each.reshape(count, *magnitudes.shape).to(magnitudes)
         return Estimate(masks, masked(scene, masks))
 
-    def passes(self, request: Request, backbone: Backbone) -> int:  # noqa: ARG002 - asks nothing
+    def work(self, request: Request, backbone: Backbone) -> Work:  # noqa: ARG002 - asks nothing
         """None."""
-        return 0
+        return Work()
 
 
 def _grouped(magnitude: Tensor, groups: int, seed: int) -> Tensor:

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from engine.backbones.base import Backbone
-from engine.methods.base import Dials, Estimate, Scene, averaged, drawn, judged, judging_passes, masked, turned
-from engine.methods.references import references, references_passes
+from engine.methods.base import Dials, Estimate, Scene, averaged, drawn, judged, judging_work, masked, turned
+from engine.methods.references import references, references_work
+from engine.passes import Work
 from engine.request import Request
 
 
@@ -28,21 +29,19 @@ class ZeroSep:
         masks, features = (averaged(each, dials.draws) for each in _rounds(drawn(scene, dials.draws), dials))
         return Estimate(masks, features, judged(scene))
 
-    def passes(self, request: Request, backbone: Backbone) -> int:
-        """Those of the references, and of the question whether each sound is there."""
-        asked = references_passes(request, backbone, request.strengths, turned(self, request))
-        return asked + judging_passes(request, backbone)
+    def work(self, request: Request, backbone: Backbone) -> Work:
+        """The references, and the question whether each sound is there."""
+        asked = references_work(request, backbone, request.strengths, turned(self, request))
+        return asked + judging_work(request, backbone)
 
 
 def _rounds(scene: Scene, dials: Dials) -> tuple[Tensor, Tensor]:
     """Masks, and what the last descents said, (K, B, C, T, M)."""
-    magnitude, features, masks = scene.backbone.magnitude, scene.features[None], scene.features.new_ones(())
+    features, masks = scene.features[None], scene.features.new_ones(())
     said = features
     for _ in range(dials.rounds):
-        said, mixtures = references(scene, features, scene.request.strengths, dials)
-        ratios = [
-            magnitude(stem) / magnitude(mixtures[slot % len(mixtures)]).clamp_min(1e-12) for slot, stem in enumerate(said)
-        ]
-        masks = masks * torch.stack(ratios).clamp(0, 1)
+        said, wholes = references(scene, features, scene.request.strengths, dials)
+        stems = torch.stack([scene.backbone.magnitude(stem) for stem in said])
+        masks = masks * (stems / wholes.clamp_min(1e-12)).clamp(0, 1)
         features = masked(scene, masks)
     return masks, said

@@ -132,7 +132,7 @@ def _measured(room: Room, model: str | None) -> None:
 
 
 def _planned(message: Plan, separator: "Separator", pace: "Pace") -> Message:
-    """The listener's own arithmetic: windows in groups that fit, each as many passes as the method says."""
+    """The listener's own arithmetic: windows in groups that fit, each as much work as the method says."""
     from engine.listening import GROUP_BYTES, LATENTS_PER_LEVEL, method_for
     from engine.methods.base import ladder
     from engine.windows import OVERLAP
@@ -146,7 +146,7 @@ def _planned(message: Plan, separator: "Separator", pace: "Pace") -> Message:
     windows = 1 + ceil(max(frames - size, 0) / (size - size // OVERLAP))  # as many as `Layout` starts, but not one by one
     trail = (len(ladder(request, backbone)) + 1) * pace.latent_bytes * LATENTS_PER_LEVEL
     together = min(windows, max(1, GROUP_BYTES // trail))
-    expected_s = windows * method_for(request, backbone).passes(request, backbone) * pace.pass_s
+    expected_s = windows * method_for(request, backbone).work(request, backbone).weight(backbone) * pace.pass_s
     return PlanRow(message.id, 0, str(backbone.device), together, together * trail, min(ceil(expected_s), LONGEST_S))
 
 

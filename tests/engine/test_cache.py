@@ -24,9 +24,9 @@ def latents(count: int = 3) -> Tensor:
 
 def climb(folder: Path, latent: Tensor, mode: str = "ddpm", source: str = "", seed: int = 0) -> tuple[Trail, int]:
     passes = Passes(MODEL)
-    recall = Recall(Shelf(folder), MODEL, passes)
+    recall = Recall(Shelf(folder), passes)
     seeds = [seed + i for i in range(len(latent))]
-    return recall.climb(INVERSIONS[mode], LADDER, latent, MODEL.embed([source] * len(latent)), seeds), passes.done
+    return recall.climb(INVERSIONS[mode], LADDER, latent, MODEL.embed([source] * len(latent)), seeds), passes.done.passes
 
 
 @pytest.mark.parametrize("mode", INVERSIONS)

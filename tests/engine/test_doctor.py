@@ -129,7 +129,7 @@ def test_what_was_measured_of_ways_to_run_a_model_is_shown_with_the_choice(home:
         "onnx": {"seconds": 0.02, "difference": 1e-6, "size": 0},
     }
     (home / "cache").mkdir()
-    tables = {"schema": "zerostem-executions/1", "tables": {"pocket 0123 on cpu": told}}
+    tables = {"schema": "zerostem-executions/2", "tables": {"pocket 0123 on cpu": told}}
     (home / "cache" / "executions.json").write_text(json.dumps(tables))
     found = doctor.report()["executions"]
     assert found["pocket 0123 on cpu"] == "onnx the fastest of torch-fp32 40.0 ms (0.0e+00 off), onnx 20.0 ms (1.0e-06 off)"

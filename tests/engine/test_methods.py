@@ -33,7 +33,7 @@ def estimate(pocket: Pocket, sound: Tensor, request: Request) -> tuple[Estimate,
     table = pocket.embed([*request.prompts, request.unlike, ""])
     listener = Listener(pocket, METHODS[request.method or ""], request, None, passes, table)
     with torch.no_grad():
-        return listener.answer(sound.numpy(), 0), passes.done
+        return listener.answer(sound.numpy(), 0), passes.done.passes
 
 
 @pytest.mark.parametrize("prompts", [["drums"], ["drums", "piano"]])
@@ -47,7 +47,7 @@ def test_a_method_gives_masks_in_range_and_takes_the_passes_that_it_promised(
     assert told.masks.min() >= 0
     assert told.masks.max() <= 1
     assert torch.isfinite(told.features).all()
-    assert passes == WINDOWS * METHODS[method].passes(request, pocket)
+    assert passes == WINDOWS * METHODS[method].work(request, pocket).passes
 
 
 @pytest.mark.parametrize("mode", ["ddpm", "ddim"])
@@ -57,7 +57,7 @@ def test_passes_are_promised_rightly_for_every_strength_and_mode(
     pocket: Pocket, sound: Tensor, method: str, mode: str, strength: float
 ) -> None:
     request = Request.of(["drums", "bass"], [strength, 1.0], method=method, mode=mode, steps=3)
-    assert estimate(pocket, sound, request)[1] == WINDOWS * METHODS[method].passes(request, pocket)
+    assert estimate(pocket, sound, request)[1] == WINDOWS * METHODS[method].work(request, pocket).passes
 
 
 @pytest.mark.parametrize("method", ["joint", "contrast", "nmf"])
@@ -75,7 +75,7 @@ def test_the_same_seed_gives_the_same_masks(pocket: Pocket, sound: Tensor, metho
 
 @pytest.mark.parametrize("method", ["zerosep", "joint"])
 def test_several_prompts_at_once_cost_one_climb(pocket: Pocket, method: str) -> None:
-    one, three = (METHODS[method].passes(Request.of(p, steps=10), pocket) for p in (["drums"], ["drums", "bass", "flute"]))
+    one, three = (METHODS[method].work(Request.of(p, steps=10), pocket).passes for p in (["drums"], ["drums", "bass", "flute"]))
     assert three - one == 2 * (10 + 8), "a descent and a question more for each further prompt, and no climb"
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from engine.backbones.base import Conditioning
 from engine.backbones.gaussian import Gaussian
-from engine.passes import Passes
+from engine.passes import Passes, Work
 from host_bridge.errors import BadModel, Cancelled
 
 X, LEVELS = torch.randn(10, 1, 16, 64, generator=torch.Generator().manual_seed(0)), torch.full((10,), 401)
@@ -33,7 +33,7 @@ def test_out_of_memory_halves_the_batch_and_is_said(caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.WARNING):
         told = passes(X, LEVELS, model.embed(["1"] * 10))
     torch.testing.assert_close(told, Gaussian().noise(X, LEVELS, model.embed(["1"] * 10)))
-    assert (passes.batch, passes.done) == (2, 10)
+    assert (passes.batch, passes.done) == (2, Work(10))
     assert caplog.text.count("out of memory") == 2
 
 
@@ -53,8 +53,8 @@ def test_any_other_error_is_not_taken_for_a_lack_of_memory() -> None:
 def test_progress_counts_passes_and_those_that_were_spared() -> None:
     model, seen = Small(), list[float]()
     model.batch = 2
-    passes = Passes(model, lambda done, _: seen.append(done), expected=20)
-    passes.spare(10)
+    passes = Passes(model, lambda done, _: seen.append(done), expected=Work(20))
+    passes.spare(Work(10))
     passes(X, LEVELS, model.embed([""] * 10))
     assert seen == pytest.approx([0.5, 0.6, 0.7, 0.8, 0.9])
 
@@ -67,7 +67,7 @@ def test_stop_takes_effect_between_two_batches() -> None:
         if done > 0.3:
             raise Cancelled
 
-    passes = Passes(model, stop, expected=10)
+    passes = Passes(model, stop, expected=Work(10))
     with pytest.raises(Cancelled):
         passes(X, LEVELS, model.embed([""] * 10))
-    assert passes.done == 4
+    assert passes.done == Work(4)

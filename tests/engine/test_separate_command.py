@@ -50,7 +50,7 @@ def test_json_is_one_array_and_nothing_else(song: Path, tmp_path: Path, capsys: 
     sidecars: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
     assert [Path(sidecar["input"]["path"]).name for sidecar in sidecars] == ["song.wav", "other.wav"]
     needed = {"schema", "input", "model", "method", "mode", "steps", "seed", "region", "stems", "rest", "null_dbfs",
-              "lag_samples", "network_passes", "plan", "seconds"}  # fmt: skip
+              "lag_samples", "network_passes", "codec", "plan", "seconds"}  # fmt: skip
     for sidecar in sidecars:
         assert needed <= sidecar.keys()
         assert sidecar["stems"][0].keys() >= {"prompt", "strength", "path", "generative", "highlight", "found", "peak_dbfs"}
