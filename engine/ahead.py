@@ -1,7 +1,8 @@
-"""Reading ahead: the next group of windows is read and resampled while the network works on this one."""
+"""Beside the network: the next group of windows is read and resampled, and the last one's answers are written."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -19,6 +20,26 @@ def ahead(items: Iterable[T]) -> Generator[T, None, None]:
         while not isinstance(item := coming.result(), _End):
             coming = reader.submit(next, source, _END)
             yield item
+
+
+@contextmanager
+def behind(work: Callable[[T], None]) -> Iterator[Callable[[T], None]]:
+    """Hand items to `work` in another thread, one after another; one waits at most.
+
+    What it raises for an item is raised when the next one is handed over, or at the end. When the block ends all is done.
+    """
+    with ThreadPoolExecutor(1, "writing") as writer:
+        going: Future[None] | None = None
+
+        def put(item: T) -> None:
+            nonlocal going
+            if going is not None:
+                going.result()
+            going = writer.submit(work, item)
+
+        yield put
+        if going is not None:
+            going.result()
 
 
 class _End:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine import audio
-from engine.ahead import ahead
+from engine.ahead import ahead, behind
 from engine.backbones.base import Backbone, Conditioning
 from engine.cache import Recall, Shelf
 from engine.fit import Fit
@@ -65,13 +65,13 @@ class Listener:
     passes: Passes
     table: Conditioning
 
-    def answer(self, windows: NDArray[np.float32], first: int) -> Estimate:
+    def answer(self, windows: Tensor, first: int) -> Estimate:
         """(B, channels, window) of the region, the first of them number `first` -> an estimate of all, on the CPU.
 
         Windows without sound are not asked about: their masks are zero and their presence counts for nothing, so that
         `presence` is (K, loud windows); a method that cannot tell counts as sure. Features come at the region's own level.
         """
-        sound, prompts = torch.from_numpy(windows).to(self.backbone.device), len(self.request.prompts)
+        sound, prompts = windows.to(self.backbone.device, non_blocking=True), len(self.request.prompts)
         loud = (sound.abs().amax((1, 2)) > SILENCE).nonzero()[:, 0].cpu()
         features = self.backbone.analyse(sound).cpu()
         masks, features = torch.zeros(prompts, *features.shape), features.repeat(prompts, 1, 1, 1, 1)
@@ -119,18 +119,30 @@ def listen(backbone: Backbone, shelf: Shelf, source: audio.Source, request: Requ
     scores: list[Tensor] = []
     first, size = 0, max(1, GROUP_BYTES // (LATENTS_PER_LEVEL * trail))
     windows = cut(audio.heard_by(source, backbone.rate, backbone.channels), layout, grid.hop)
-    for group in ahead(iter(lambda: list(islice(windows, size)), [])):
-        estimate = listener.answer(np.stack(group), first)
-        for index in range(len(group)):
+
+    def lay(estimate: Estimate) -> None:
+        for index in range(estimate.masks.shape[1]):
             masks.lay(estimate.masks[:, index].numpy())
             if features is not None:
                 features.lay(estimate.features[:, index].numpy())
-        if estimate.presence is not None:
-            scores.append(estimate.presence)
-        first += len(group)
+
+    groups = (_held(np.stack(group), backbone.device) for group in iter(lambda: list(islice(windows, size)), []))
+    with behind(lay) as put:
+        for group in ahead(groups):
+            estimate = listener.answer(group, first)
+            put(estimate)
+            if estimate.presence is not None:
+                scores.append(estimate.presence)
+            first += len(group)
     if keep is not None:
         keep.trim()
     return Heard(masks, features, verdicts(torch.cat(scores, 1), backbone.presence), passes.done)
+
+
+def _held(windows: NDArray[np.float32], device: torch.device) -> Tensor:
+    """Windows as the device likes to fetch them: CUDA copies from pinned memory while it computes."""
+    held = torch.from_numpy(windows)
+    return held.pin_memory() if device.type == "cuda" else held
 
 
 def _trail_bytes(backbone: Backbone, request: Request) -> int:

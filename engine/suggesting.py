@@ -94,7 +94,11 @@ def by_model(
     passes = Passes(backbone, progress, method.work(request, backbone) * len(chosen))
     listener = Listener(backbone, method, request, None, passes, backbone.embed(request.words))
     windows = cut((piece[:, None] for piece in audio.heard(source, backbone.rate)), layout, hop)
-    scores = [listener.answer(window[None], index).presence for index, window in enumerate(windows) if index in chosen]
+    scores = [
+        listener.answer(torch.from_numpy(window[None]), index).presence
+        for index, window in enumerate(windows)
+        if index in chosen
+    ]
     heard = torch.cat([score for score in scores if score is not None], 1)
     if not heard.shape[1]:
         return [Suggestion(prompt, 0.0, "unlikely") for prompt in vocabulary]  # silence holds nothing

@@ -50,7 +50,7 @@ def told(model: str, device: str, minutes: tuple[int, ...] = (1, 60)) -> str:
 
 def _separated(folder: Path, model: str, device: str, minutes: int) -> Long:
     path = folder / f"{minutes}.wav"
-    _song(path, minutes)
+    song(path, 60 * minutes)
     code = JOB.format(model=model, device=device, path=str(path), steps=STEPS, out=str(folder / f"{minutes} stems"))
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         assert process.stdin
@@ -73,12 +73,12 @@ def _separated(folder: Path, model: str, device: str, minutes: int) -> Long:
     return Long(seconds / (60 * minutes), most - before)
 
 
-def _song(path: Path, minutes: int) -> None:
+def song(path: Path, seconds: int) -> None:
     """The demo's mix again and again, never quite the same."""
     sound, rate = soundfile.read(DEMO / "mix.flac", always_2d=True)
     once, chance = soxr.resample(sound[:, [0, -1]], rate, RATE), np.random.default_rng(0)
     with soundfile.SoundFile(path, "w", RATE, 2, "PCM_24") as file:
-        left = 60 * RATE * minutes
+        left = RATE * seconds
         while left > 0:
             piece = once[:left] * chance.uniform(0.5, 0.9)
             file.write(piece)

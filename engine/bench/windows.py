@@ -57,7 +57,7 @@ class Asker:
         layout = Layout(-(-len(mix) // hop), backbone.window // hop)
         windows = np.stack([*cut([mix.astype(np.float32)[:, None]], layout, hop)])
         listener = Listener(backbone, method, request, None, Passes(backbone), backbone.embed(request.words))
-        return listener.answer(windows, 0)
+        return listener.answer(torch.from_numpy(windows), 0)
 
     def fitting(self, method: Method, prompts: Sequence[str]) -> tuple[Refine, Request] | None:
         """How a method fits its masks to the region's bins, for `stems`; None where they are interpolated."""

@@ -5,9 +5,7 @@ With sounds of your own (`comparing`) it compares separators on them instead.
 """
 
 import argparse
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from engine.commands import comparing
 from engine.commands.arguments import Parser
+from engine.commands.ticking import ticking
 from host_bridge.errors import CannotWrite, ZeroStemError
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def main(argv: list[str]) -> int:
         return bench_speed.main(argv[1:])
     options = parser().parse_args(argv)
     if comparing.asked(options):
-        return comparing.run(options, _ticking)
+        return comparing.run(options, ticking)
     from engine import weights
     from engine.cache import Shelf
     from engine.separation import Separator
@@ -102,7 +101,7 @@ def measured(separator: "Separator", size: Size) -> Iterator[str]:
     from engine.bench import goals, nulls, speed
     from engine.bench.windows import Asker
 
-    with _ticking("rendering mixes"):
+    with ticking("rendering mixes"):
         worlds, regions = _worlds(size, 1), _worlds(size, REGION_WINDOWS)
     for name, why in worlds.missing.items():
         yield f"## {name.capitalize()}\n\nNot measured. {why}"
@@ -110,10 +109,10 @@ def measured(separator: "Separator", size: Size) -> Iterator[str]:
     asked: dict[str, Told] = {}
     yield from _quality(separator, worlds, size, scores)
     yield from _presence(Asker(separator.backbone), worlds, regions, scores, asked)
-    with _ticking("nulls") as done:
+    with ticking("nulls") as done:
         formats = nulls.measure(separator, nulls.FORMS[: size.forms], PROMPTS[:2], done)
     yield f"## Nulls\n\n{nulls.told(formats)}"
-    with _ticking("speed") as done:
+    with ticking("speed") as done:
         rates = speed.measure(separator, size.seconds, size.times, PROMPTS, done)
         strength = speed.new_strength(separator, size.seconds, size.times, PROMPTS, done)
     best = f"{size.seconds:g} s of the demo's mix, from file to files; the best of {size.times}"
@@ -127,9 +126,9 @@ def _quality(separator: "Separator", worlds: "Worlds", size: Size, scores: "dict
     from engine.bench.windows import Asker
 
     for name, mixes in worlds.mixes.items():
-        with _ticking(f"quality on {name}") as done:
+        with ticking(f"quality on {name}") as done:
             scores[name] = quality.measure(Asker(separator.backbone), mixes, worlds.prompts, done)
-        with _ticking("through files"):
+        with ticking("through files"):
             files = quality.through_files(separator, mixes[: size.files], scores[name])
         told = f"## Quality: {len(mixes)} mixes of two, {name}\n\n{quality.told(scores[name])}"
         yield f"{told}\n\nThe same through whole jobs, as a user gets it\n\n{files}"
@@ -142,12 +141,12 @@ def _presence(
     from engine.bench import presence, suggestions
 
     for name, mixes in worlds.mixes.items():
-        with _ticking(f"presence in {name}") as done:
+        with ticking(f"presence in {name}") as done:
             asked[name] = presence.measure(asker, mixes, worlds.prompts, done)
             asked[f"{name}, {REGION_WINDOWS} windows"] = presence.measure(asker, regions.mixes[name], worlds.prompts, done)
     told = {}
     for name, mixes in worlds.mixes.items():
-        with _ticking(f"suggestions for {name}") as done:
+        with ticking(f"suggestions for {name}") as done:
             told[name] = suggestions.measure(asker, mixes, worlds.prompts, done)
     if asked:
         summary = presence.summary(asked, asker.backbone.presence)
@@ -182,19 +181,3 @@ def _machine(separator: "Separator", *, quick: bool) -> str:
             *(["", "**Quick: few mixes and short runs, figures are rough.**"] if quick else []),
         )
     )
-
-
-@contextmanager
-def _ticking(what: str) -> Iterator[Done]:
-    """A line on stderr that says what is measured and how far it is."""
-    from rich.console import Console
-
-    began, ticks = time.monotonic(), 0
-    with Console(stderr=True).status(what) as line:
-
-        def done() -> None:
-            nonlocal ticks
-            ticks += 1
-            line.update(f"{what}: {ticks} done in {time.monotonic() - began:.0f} s")
-
-        yield done

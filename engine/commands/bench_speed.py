@@ -1,25 +1,29 @@
 """`zerostem bench speed`: how fast this machine is, each figure beside what it is held against, in one run."""
 
 import argparse
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
 from functools import partial
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.commands.arguments import Parser
+from engine.commands.ticking import ticking
 from host_bridge.errors import BadRequest, CannotWrite
 
 if TYPE_CHECKING:
     import torch
 
     from engine.backbones.base import Backbone
+    from engine.bench.races import Course, Goals
 
-PROMPTS = ("drums", "bass", "trumpet", "piano", "guitar", "violin", "flute", "organ")
 GOALS = {("ddim", 1): 3.0, ("ddpm", 1): 2.5, ("ddim", 4): 5.0, ("ddpm", 4): 4.0}
 """How many times as fast as the published recipe, AudioLDM-S on a processor, by mode and number of prompts."""
+MOST_PROMPTS = 8
 
 Part = Callable[["torch.device", argparse.Namespace], Iterator[str]]
 
@@ -30,7 +34,8 @@ def parser() -> Parser:
     add = made.add_argument
     add("-d", "--device", default="auto", metavar="auto|cpu|cuda[:N]|mps", help="what computes (default auto)")
     add("--only", action="append", choices=list(PARTS), metavar="PART", help=f"of {', '.join(PARTS)}; may be given again")
-    add("--steps", type=int, default=10, metavar="N", help="levels of an inversion in the races (default 10)")
+    add("--steps", type=int, default=25, metavar="N", help="levels of an inversion in the races (default 25)")
+    add("--seconds", type=float, nargs="+", metavar="S", help="of sound in the races (default 10, and 60 for pocket)")
     add("--prompts", type=int, nargs="+", default=[1, 4], metavar="K", help="how many at once in the races (default 1 4)")
     add("--minutes", type=int, default=60, metavar="N", help="of the long file (default 60)")
     add("-o", "--out", type=Path, default=Path("bench/SPEED.md"), metavar="FILE", help="default bench/SPEED.md")
@@ -40,10 +45,11 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Measure, print, and write the same text into a file."""
     options = parser().parse_args(argv)
-    if not all(1 <= count <= len(PROMPTS) for count in options.prompts):
-        raise BadRequest(f"The races are for 1 to {len(PROMPTS)} prompts.", "Give --prompts such numbers.")
+    if not all(1 <= count <= MOST_PROMPTS for count in options.prompts):
+        raise BadRequest(f"The races are for 1 to {MOST_PROMPTS} prompts.", "Give --prompts such numbers.")
     from engine import device
 
+    options.results = []
     where, pages = device.choose(options.device), []
     for name, part in PARTS.items():
         if name not in (options.only or PARTS):
@@ -53,6 +59,12 @@ def main(argv: list[str]) -> int:
             pages.append(page)
     try:
         options.out.parent.mkdir(parents=True, exist_ok=True)
+        if options.results:
+            from engine.bench import plots
+
+            picture = options.out.with_suffix(".png")
+            plots.draw(picture, options.results)
+            pages.insert(1, f"![Times as fast as the published recipe]({picture.name})")
         options.out.write_text("\n\n".join(pages) + "\n", encoding="utf-8")
     except OSError as error:
         raise CannotWrite(f"{options.out} cannot be written: {error.strerror}.", "Choose another file with -o.") from error
@@ -65,76 +77,51 @@ def _machine(where: "torch.device", _options: argparse.Namespace) -> Iterator[st
     yield f"# Speed on {where}\n\n{described()}"
 
 
+def _race(course: "Course", lengths: tuple[float, ...], options: argparse.Namespace) -> Iterator[str]:
+    from engine.bench import races
+
+    with ticking(f"racing with {course.title}") as done:
+
+        def said(what: str) -> None:
+            done()
+            print(what, file=sys.stderr)
+
+        yield from races.told(course, options.steps, options.prompts, options.seconds or lengths, said, options.results)
+
+
 def _pocket(where: "torch.device", options: argparse.Namespace) -> Iterator[str]:
     """Pocket has no VAE and no vocoder to save on: what is left are batches, branches and the number format."""
     from engine.backbones.pocket.model import Pocket
+    from engine.bench.races import Course
 
-    yield from _races("pocket", lambda: Pocket(where), options)
+    yield from _race(Course("pocket", lambda: Pocket(where), times=2), (10.0, 60.0), options)
 
 
-def _full(key: str, where: "torch.device", options: argparse.Namespace) -> Iterator[str]:
+def _full(key: str, goals: "Goals", where: "torch.device", options: argparse.Namespace) -> Iterator[str]:
     from engine.backbones import load
     from engine.bench.fullsize import FULL_SIZE
+    from engine.bench.races import Course
 
-    with TemporaryDirectory() as folder, redirect_stderr(StringIO()):  # a bar for every file
+    with TemporaryDirectory() as folder:
+
+        def make() -> "Backbone":
+            with redirect_stderr(StringIO()):  # a bar for every file
+                return load(key, where, Path(folder))
+
         FULL_SIZE[key](Path(folder))
-        yield from _races(f"{key}, full size, random weights", lambda: load(key, where, Path(folder)), options)
-
-
-def _races(title: str, make: "Callable[[], Backbone]", options: argparse.Namespace) -> Iterator[str]:
-    """The published recipe against the engine, both in float32, then the engine as it is."""
-    from engine import planner
-    from engine.bench import published
-    from engine.bench.tables import table
-    from engine.execution.plain import REFERENCE
-
-    plain, usual = make(), make()
-    planner.settle(plain, REFERENCE)
-    planner.settle(usual)
-    heading = ("mode, prompts", "recipe, s", "engine, s", "ratio", "passes", "apart")
-    sound, ways = _sound(plain), {REFERENCE: plain, _way(usual): usual}
-    rows: dict[str, list[tuple[str, ...]]] = {way: [] for way in ways}
-    published.races(plain, list(ways.values()), sound, PROMPTS[:1], 1, "ddpm")  # kernels are found, and rooms entered
-    for count in options.prompts:
-        for mode in published.CLIMBS:
-            runs = published.races(plain, list(ways.values()), sound, PROMPTS[:count], options.steps, mode)
-            for way, run in zip(ways, runs, strict=True):
-                goal = GOALS.get((mode, count)) if title.startswith("audioldm,") and way != REFERENCE else None
-                ratio = f"{run.ratio:.2f}" + (f" (goal {goal:g})" if goal else "")
-                times = (f"{run.recipe_s:.2f}", f"{run.engine_s:.2f}", ratio)
-                passes = f"{run.recipe_passes} / {run.engine_passes}"
-                rows[way].append((f"{mode}, {count}", *times, passes, f"{run.difference:.1e}"))
-    for way, found in rows.items():
-        yield (
-            f"## The published recipe against the engine: {title}, {way}\n\n"
-            f"One window, {options.steps} levels, omega 1; the recipe in float32.\n\n{table(heading, found)}"
-        )
-
-
-def _way(backbone: "Backbone") -> str:
-    return str(getattr(getattr(backbone, "run", None), "name", "as it is"))
-
-
-def _sound(backbone: "Backbone") -> Any:
-    """One window of the demo's mix at the model's rate, as often as its channels want it."""
-    import soundfile
-    import soxr
-    import torch
-
-    from presets import DEMO
-
-    sound, rate = soundfile.read(DEMO / "mix.flac", always_2d=True, dtype="float32")
-    heard = soxr.resample(sound.mean(1), rate, backbone.rate)
-    window = torch.from_numpy(heard).repeat(1 + backbone.window // len(heard))[: backbone.window]
-    return window.repeat(1, backbone.channels, 1).to(backbone.device)
+        yield from _race(Course(f"{key}, full size, random weights", make, goals=goals), (10.0,), options)
 
 
 def _strength(where: "torch.device", _options: argparse.Namespace) -> Iterator[str]:
     from engine.bench import speed
+    from engine.bench.races import PROMPTS
     from engine.separation import Separator
 
-    told = speed.new_strength(Separator.load(on=str(where)), 8.0, 2, list(PROMPTS[:3]), lambda: None)
-    yield f"## Another strength on a region that was separated: pocket, 8 s\n\n{told}"
+    separator = Separator.load(on=str(where))
+    with ticking("new strengths") as done:
+        for seconds in (8.0, 60.0):
+            told = speed.new_strength(separator, seconds, 2, list(PROMPTS[:1]), done)
+            yield f"## Another strength on a region that was separated: pocket, {seconds:g} s\n\n{told}"
 
 
 def _executions(where: "torch.device", _options: argparse.Namespace) -> Iterator[str]:
@@ -162,15 +149,36 @@ def _long(where: "torch.device", options: argparse.Namespace) -> Iterator[str]:
     yield f"## A long file: pocket\n\n{hour.told('pocket', str(where), (1, options.minutes))}"
 
 
+def _panel(_where: "torch.device", _options: argparse.Namespace) -> Iterator[str]:
+    """The panel is measured by its own bench, which the engine does not know."""
+    try:
+        told = subprocess.run([sys.executable, "-m", "ui.bench"], capture_output=True, text=True, check=True).stdout
+        said = "\n".join(f"- {line}" for line in told.splitlines())
+    except subprocess.CalledProcessError:
+        said = "Not measured: the panel does not start here (`pip install 'zerostem[panel]'`)."
+    yield f"## The panel\n\n{said}"
+
+
+def _gpu(where: "torch.device", _options: argparse.Namespace) -> Iterator[str]:
+    """What was not measured is said, not estimated."""
+    if where.type != "cuda":
+        yield (
+            "## A GPU\n\nNot measured: this ran on a processor. On a machine with a GPU, `zerostem bench speed --device cuda` "
+            "measures all of this there (CUDA graphs are the row `compiled`)."
+        )
+
+
 PARTS: dict[str, Part] = {
     "machine": _machine,
     "starting": _starting,
+    "panel": _panel,
     "neighbour": _neighbour,
     "executions": _executions,
     "strength": _strength,
     "pocket": _pocket,
-    "audioldm": partial(_full, "audioldm"),
-    "audioldm2": partial(_full, "audioldm2"),
+    "audioldm": partial(_full, "audioldm", GOALS),
+    "audioldm2": partial(_full, "audioldm2", {}),
     "long": _long,
+    "gpu": _gpu,
 }
 """What can be measured by itself, in the order in which it is."""

@@ -88,7 +88,7 @@ def asked(backbone: Counting, request: Request) -> tuple[Estimate, int]:
     passes = Passes(backbone)
     listener = Listener(backbone, METHODS[request.method or ""], request, None, passes, backbone.embed(request.words))
     with torch.no_grad():
-        return listener.answer(sound(backbone).numpy(), 0), passes.done.passes
+        return listener.answer(sound(backbone), 0), passes.done.passes
 
 
 SETTINGS: list[dict[str, Any]] = [
@@ -135,7 +135,7 @@ def test_only_a_model_with_thresholds_is_asked_what_is_there(method: str) -> Non
 def test_no_window_hears_who_else_is_in_its_batch(method: str) -> None:
     backbone, request = Counting(), Request.of(["-0.5", "1"], method=method, steps=4)
     listener = Listener(backbone, METHODS[method], request, None, Passes(backbone), backbone.embed(request.words))
-    windows = sound(backbone).numpy()
+    windows = sound(backbone)
     with torch.no_grad():
         together, alone = listener.answer(windows, 0), listener.answer(windows[1:], 1)
     torch.testing.assert_close(together.masks[:, 1:], alone.masks, atol=1e-5, rtol=1e-4)
@@ -156,7 +156,7 @@ def test_it_works_on_every_published_kind_of_model(checkpoint: Backbone, method:
     passes = Passes(checkpoint)
     listener = Listener(checkpoint, METHODS[method], request, None, passes, checkpoint.embed(request.words))
     with torch.no_grad():
-        told = listener.answer(drawn.numpy(), 0)
+        told = listener.answer(drawn, 0)
     assert told.masks.shape == (2, 1, checkpoint.channels, length // checkpoint.grid.hop, checkpoint.grid.bands)
     assert torch.isfinite(told.masks).all()
     assert told.masks.min() >= 0
