@@ -176,7 +176,7 @@ class Recall:
     def _key(self, words: str, *tensors: Tensor) -> str:
         """The name of an entry: the model, its device, what was done in words, and every tensor that went into it."""
         backbone = self.model.backbone
-        way = getattr(getattr(backbone, "run", None), "name", "")  # each rounds in its own manner
+        way = backbone.run.name if backbone.run else ""  # each rounds in its own manner
         digest = hashlib.sha256(f"{backbone.name} {backbone.fingerprint} {backbone.device.type} {way} {words}".encode())
         for tensor in tensors:
             digest.update(f"{tuple(tensor.shape)}{tensor.dtype}".encode())

@@ -185,7 +185,10 @@ def _executions() -> Iterator[Check]:
     if not found:
         yield "measured", lambda: "nothing yet: the first job measures"
     for key, table in found.items():
-        rows = ", ".join(f"{name} {1000 * row.seconds:.1f} ms ({row.difference:.1e} off)" for name, row in table.items())
+        rows = ", ".join(
+            f"{name} {1000 * row.seconds:.1f} ms in batches of {row.items} ({row.difference:.1e} off)"
+            for name, row in table.items()
+        )
         yield key, partial("{} the fastest of {}".format, next(iter(ranked(table)), "none"), rows)
     for name, execution in EXECUTIONS.items():
         if why := execution.missing(torch.device("cpu")):

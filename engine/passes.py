@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from engine.backbones.base import Backbone, Conditioning
+from engine.execution.base import is_out_of_memory
 from host_bridge.errors import BadModel
 from host_bridge.vocabulary import Progress, quietly
 
@@ -84,7 +85,7 @@ class Passes:
         return self._coded(self.backbone.decode, latent, Work(decodes=1))
 
     def _coded(self, code: Callable[[Tensor], Tensor], windows: Tensor, each: Work) -> Tensor:
-        """A codec that costs seconds is asked window by window, so that it can be stopped between two."""
+        """A codec that costs seconds, and gigabytes in its first layers, is asked window by window, and stopped between two."""
         if self.backbone.exact_codec:
             return code(windows)
         pieces = []
@@ -102,8 +103,3 @@ class Passes:
         """Say how far it is; raises Cancelled once the user said stop."""
         if self._expected:
             self.progress(min((self.done + self.spared).weight(self.backbone) / self._expected, 1.0), "separating")
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """CUDA and MPS have a class for it, numpy another; torch's allocator on the CPU says it in words only."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

@@ -24,7 +24,7 @@ def settle(backbone: Backbone, execution: str = AUTO) -> None:
     """
     if (subject := backbone.subject) is None:
         return
-    run = prepared(subject, execution, getattr(backbone, "run", None))
+    run = prepared(subject, execution, backbone.run)
     vars(backbone).update(run=run)
     if row := known(subject).get(run.name):
         vars(backbone).update(batch=batch(backbone, row))

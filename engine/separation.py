@@ -26,7 +26,7 @@ from engine.planner import settle
 from engine.rendering import Outputs, write_generative, write_stems
 from engine.request import Request
 from engine.sidecar import Kept, record
-from host_bridge.errors import BadRequest
+from host_bridge.errors import BadModel, BadRequest
 from host_bridge.settings import places
 from host_bridge.vocabulary import Progress, quietly
 
@@ -83,6 +83,12 @@ class Separator:
         Raises BadRequest or BadModel where the model, the device or the execution is not to be had.
         """
         found, where = weights.find(model), device.choose(on)
+        least, free = found.weights.size / 2e9, device.free_memory(where) / 1e9  # in 16 bits; what was published has 32
+        if least > free:  # a system that runs out of memory ends whatever it likes, and says nothing
+            raise BadModel(
+                f"The model {found.weights.name} takes {least:.1f} GB at least, and {where} has {free:.1f} GB free.",
+                weights.lighter(found.weights.size),
+            )
         backbone = load(found.weights.backbone, where, found.folder)
         settle(backbone, execution)
         return cls(backbone, Shelf(places().cache / "inversions"))

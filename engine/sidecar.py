@@ -13,7 +13,7 @@ from engine import measure
 from engine.audio import Source
 from engine.backbones.base import Backbone
 from engine.listening import Heard, method_for
-from engine.methods.base import turned
+from engine.methods.base import steps, turned
 from engine.rendering import Outputs, origin
 from engine.request import Request
 
@@ -40,7 +40,7 @@ def settings(request: Request, backbone: Backbone, gain_db: float | None) -> dic
     return {
         "method": method.name,
         "mode": request.mode,
-        "steps": backbone.default_steps if request.steps is None else request.steps,
+        "steps": steps(request, backbone),
         "depth": request.depth,
         "seed": request.seed,
         "not": request.unlike,
@@ -100,5 +100,5 @@ def record(
         "lag_samples": max(known, key=abs) if known else None,
         "network_passes": heard.work.passes,
         "codec": {"encodes": heard.work.encodes, "decodes": heard.work.decodes},
-        "plan": {"execution": getattr(getattr(backbone, "run", None), "name", None), "batch": backbone.batch},
+        "plan": {"execution": backbone.run and backbone.run.name, "batch": backbone.batch},
     }

@@ -13,8 +13,8 @@ from torch.nn.functional import layer_norm, linear, pad
 from engine.backbones import mel
 from engine.backbones.base import Conditioning, Grid
 from engine.backbones.checkpoint import Checkpoint, opened
+from engine.backbones.mel_latent import Voiced
 from engine.backbones.network import Networked
-from engine.backbones.peak import peak_gain
 from engine.backbones.published import Tensors, hifi_gan, unpickled
 from engine.backbones.words import listed, refuse_long
 from host_bridge.errors import BadModel
@@ -26,9 +26,6 @@ BANDS, TRANSFORM = 256, 2048
 LOUDEST = float(np.log(200.0))
 """Log-mel of white; black is silence."""
 
-PEAK = 0.95
-"""Training clips had their peak brought to this."""
-
 WORDS = 77
 """Word vectors of a prompt, always as many."""
 
@@ -38,20 +35,16 @@ STRIDE = Samples(mel.HOP * 64)
 ADAPTER = "condition_adapter_0"
 
 
-class Auffusion(Networked):
+class Auffusion(Voiced, Networked):
     """Backbone: 16 kHz mono, 10.24 s windows, a lossy codec, prompts in free text (Xue et al. 2024, arXiv 2401.01044).
 
     Latents are (B, 4, 32, T / 8): the picture's height is frequency, its width is time. The U-Net alone runs in `precision`.
     """
 
-    rate = mel.RATE
-    channels = 1
-    window = Samples(1024 * mel.HOP)
     grid = Grid(hop=mel.HOP, first=mel.HOP / 2, bands=BANDS, spread=partial(mel.spread, bands=BANDS))
-    exact_codec = False
     rising = None
-    default_steps = 50
-    presence: tuple[float, float] | None = None
+
+    PEAK = 0.95
 
     def __init__(self, device: torch.device, folder: Path, precision: torch.dtype | None = None) -> None:
         """Load the checkpoint in `folder`, as it was published: with an adapter behind CLIP, or without.
@@ -89,10 +82,6 @@ class Auffusion(Networked):
         """Of one window's latent: (4, 32, T / 8)."""
         return (int(self._vae.config.latent_channels), BANDS // 8, self.window // mel.HOP // 8)
 
-    def gain(self, audio: Tensor) -> Tensor:
-        """Brings the peak to `PEAK`; silence stays as it is."""
-        return peak_gain(audio, PEAK)
-
     def analyse(self, audio: Tensor) -> Tensor:
         """(B, 1, N) -> log-mel (B, 1, N / 160, 256). Raises ValueError unless N is a multiple of `STRIDE`."""
         if audio.shape[-1] % STRIDE:
@@ -104,28 +93,15 @@ class Auffusion(Networked):
         """Log-mel (B, 1, T, 256) -> (B, 4, 32, T / 8): a grey picture, low frequencies at its foot, -1 for silence."""
         grey = (features.clamp(mel.SILENCE, LOUDEST) - mel.SILENCE) / (LOUDEST - mel.SILENCE)
         picture = (2 * grey - 1).transpose(2, 3).flip(2).expand(-1, 3, -1, -1)
-        return torch.cat([self._vae.encode(some).latent_dist.mode() for some in picture.split(self.batch)]) * self._factor
+        modes: Tensor = self._vae.encode(picture).latent_dist.mode()
+        return modes * self._factor
 
     @torch.no_grad()
     def decode(self, latent: Tensor) -> Tensor:
         """(B, 4, 32, T / 8) -> log-mel (B, 1, T, 256), from the picture's first colour as the public code does."""
-        pictures = [self._vae.decode(some).sample[:, :1] for some in (latent / self._factor).split(self.batch)]
-        grey = (torch.cat(pictures) / 2 + 0.5).clamp(0, 1)
+        picture: Tensor = self._vae.decode(latent / self._factor).sample[:, :1]
+        grey = (picture / 2 + 0.5).clamp(0, 1)
         return grey.flip(2).transpose(2, 3) * (LOUDEST - mel.SILENCE) + mel.SILENCE
-
-    def magnitude(self, features: Tensor) -> Tensor:
-        """Log-mel -> mel magnitude; runaway guesses are held."""
-        return mel.magnitude(features)
-
-    def scale(self, features: Tensor, gain: Tensor) -> Tensor:
-        """A factor on magnitudes is a sum on their logarithm; nothing falls below silence."""
-        return mel.scale(features, gain)
-
-    @torch.no_grad()
-    def render(self, features: Tensor) -> Tensor:
-        """Log-mel (B, 1, T, 256) -> audio (B, 1, 160 T): the vocoder's."""
-        audio = torch.cat([self._vocoder(some[:, 0]) for some in features.split(self.batch)])
-        return audio[:, None, : features.shape[2] * mel.HOP]
 
     @torch.no_grad()
     def embed(self, prompts: Sequence[str]) -> Conditioning:

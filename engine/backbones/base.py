@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.execution.base import Subject
+from engine.execution.steady import Steady
 from host_bridge.vocabulary import Hertz, Samples
 
 
@@ -140,7 +141,12 @@ class Backbone(Protocol):
 
     @property
     def subject(self) -> Subject | None:
-        """Its network, for whatever runs it; None where there is nothing to choose. What runs it is `run`."""
+        """Its network, for whatever runs it; None where there is nothing to choose."""
+        ...
+
+    @property
+    def run(self) -> Steady | None:
+        """What runs its network now; a planner may put another way there. None where there is no network."""
         ...
 
     @property

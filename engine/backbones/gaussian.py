@@ -35,7 +35,7 @@ class Gaussian:
     default_steps = 20
     batch = 64
     presence = None
-    subject = None
+    subject = run = None
 
     def __init__(self, device: torch.device | None = None, spread: float = 0.5, *, speaks_v: bool = False) -> None:
         self.device = device or torch.device("cpu")

@@ -1,6 +1,6 @@
-"""What AudioLDM, AudioLDM 2 and Tango share: a VAE on AudioLDM's log-mel, and a HiFi-GAN that gives it a voice."""
+"""What AudioLDM, AudioLDM 2 and Tango share, a VAE on AudioLDM's log-mel; and with Auffusion too, a HiFi-GAN for a voice."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,24 +12,51 @@ from engine.weights import Found
 from host_bridge.errors import BadModel
 from host_bridge.vocabulary import Samples
 
-PEAK = 0.5
-"""Training windows had their mean removed and their peak brought to this."""
 
-
-class MelLatent:
-    """The half of a backbone that knows sound: 16 kHz mono, 10.24 s windows, a lossy codec.
-
-    Codec and vocoder stay in float32: the rounding of eight bits would be heard. Subclasses add the half that knows words.
-    """
+class Voiced:
+    """Of a backbone what its codec does not change: 16 kHz mono, 10.24 s windows of log-mel, a vocoder."""
 
     rate = mel.RATE
     channels = 1
     window = Samples(1024 * mel.HOP)
-    grid = mel.GRID
     exact_codec = False
-    rising = -1
     default_steps = 50
     presence: tuple[float, float] | None = None
+
+    PEAK: ClassVar[float]
+    """Training windows had their mean removed and their peak brought to this."""
+
+    _vocoder: Any
+
+    def gain(self, audio: Tensor) -> Tensor:
+        """Brings the peak to `PEAK`, as in training, where the mean does not count; silence stays as it is."""
+        return peak_gain(audio, self.PEAK)
+
+    def magnitude(self, features: Tensor) -> Tensor:
+        """Log-mel -> mel magnitude; runaway guesses are held."""
+        return mel.magnitude(features)
+
+    def scale(self, features: Tensor, gain: Tensor) -> Tensor:
+        """A factor on magnitudes is a sum on their logarithm; nothing falls below silence."""
+        return mel.scale(features, gain)
+
+    @torch.no_grad()
+    def render(self, features: Tensor) -> Tensor:
+        """Log-mel (B, 1, T, M) -> audio (B, 1, 160 T): the vocoder's, without samples that it adds at the end."""
+        audio: Tensor = self._vocoder(features[:, 0])
+        return audio[:, None, : features.shape[2] * mel.HOP]
+
+
+class MelLatent(Voiced):
+    """The half of a backbone that knows sound, through a lossy codec. Subclasses add the half that knows words.
+
+    Codec and vocoder stay in float32: the rounding of eight bits would be heard.
+    """
+
+    grid = mel.GRID
+    rising = -1
+
+    PEAK = 0.5
 
     STRIDE: ClassVar = Samples(mel.HOP * 32)
     """Windows are multiples of this: the VAE divides the frames by 4, the U-Net by 8."""
@@ -60,10 +87,6 @@ class MelLatent:
         halved = 2 ** (len(self._vae.config.block_out_channels) - 1)
         return (int(self._vae.config.latent_channels), self.window // mel.HOP // halved, mel.MELS // halved)
 
-    def gain(self, audio: Tensor) -> Tensor:
-        """Brings the peak to `PEAK`, as in training, where the mean does not count; silence stays as it is."""
-        return peak_gain(audio, PEAK)
-
     def analyse(self, audio: Tensor) -> Tensor:
         """(B, 1, N) -> log-mel (B, 1, N / 160, 64). Raises ValueError unless N is a multiple of `STRIDE`."""
         if audio.shape[-1] % self.STRIDE:
@@ -73,24 +96,11 @@ class MelLatent:
     @torch.no_grad()  # not inference_mode: what comes out may be fitted to, as DGMO does
     def encode(self, features: Tensor) -> Tensor:
         """Log-mel (B, 1, T, 64) -> (B, 8, T / 4, 16): the mode of the posterior, scaled to the size of the noise."""
-        modes = [self._vae.encode(some).latent_dist.mode() for some in features.split(self.batch)]
-        return torch.cat(modes) * self._factor
+        modes: Tensor = self._vae.encode(features).latent_dist.mode()
+        return modes * self._factor
 
     @torch.no_grad()
     def decode(self, latent: Tensor) -> Tensor:
         """(B, 8, T / 4, 16) -> log-mel (B, 1, T, 64)."""
-        return torch.cat([self._vae.decode(some).sample for some in (latent / self._factor).split(self.batch)])
-
-    def magnitude(self, features: Tensor) -> Tensor:
-        """Log-mel -> mel magnitude; runaway guesses are held."""
-        return mel.magnitude(features)
-
-    def scale(self, features: Tensor, gain: Tensor) -> Tensor:
-        """A factor on magnitudes is a sum on their logarithm; nothing falls below silence."""
-        return mel.scale(features, gain)
-
-    @torch.no_grad()
-    def render(self, features: Tensor) -> Tensor:
-        """Log-mel (B, 1, T, 64) -> audio (B, 1, 160 T): the vocoder's, without the 32 samples it adds at the end."""
-        audio = torch.cat([self._vocoder(some[:, 0]) for some in features.split(self.batch)])
-        return audio[:, None, : features.shape[2] * mel.HOP]
+        features: Tensor = self._vae.decode(latent / self._factor).sample
+        return features

@@ -1,6 +1,7 @@
 """The network of a published checkpoint: read when something is to run it, in the format that this wants, and asked by it."""
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -59,7 +60,7 @@ class Networked:
         way, subject = plain.of(precision) if precision else plain.usual(self.device), self.subject
         self.run = Steady(way, way.prepare(subject), subject)
 
-    @property
+    @cached_property
     def subject(self) -> Subject:
         """The network, for whatever is to run it: a batch, half-way up, under the null prompt."""
         latent = torch.randn(self.batch, *self.shape, generator=torch.Generator().manual_seed(0)).to(self.device)

@@ -85,17 +85,14 @@ class StableAudio(Networked):
 
     @torch.no_grad()
     def encode(self, features: Tensor) -> Tensor:
-        """Coefficients -> (B, 64, L, 1): the mode of the posterior. It has the size of the noise as it is.
-
-        One window at a time: half a minute of stereo takes gigabytes in the codec's first layers.
-        """
-        audio = lapped.synthesise(features)
-        return torch.cat([self._vae.encode(some).latent_dist.mode() for some in audio.split(1)])[..., None]
+        """Coefficients -> (B, 64, L, 1): the mode of the posterior. It has the size of the noise as it is."""
+        modes: Tensor = self._vae.encode(lapped.synthesise(features)).latent_dist.mode()
+        return modes[..., None]
 
     @torch.no_grad()
     def decode(self, latent: Tensor) -> Tensor:
         """(B, 64, L, 1) -> coefficients of the decoded waveform."""
-        return lapped.analyse(torch.cat([self._vae.decode(some).sample for some in latent[..., 0].split(1)]))
+        return lapped.analyse(self._vae.decode(latent[..., 0]).sample)
 
     def magnitude(self, features: Tensor) -> Tensor:
         """The coefficients' pseudo-spectrum."""

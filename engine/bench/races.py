@@ -96,4 +96,4 @@ def sound(backbone: Backbone, seconds: float) -> Tensor:
 
 
 def _way(backbone: Backbone) -> str:
-    return str(getattr(getattr(backbone, "run", None), "name", "as it is"))
+    return backbone.run.name if backbone.run else "as it is"

@@ -6,9 +6,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, cast
 
 import soundfile
+from torch import Tensor
 
+from engine.backbones.base import Backbone, Conditioning
 from engine.bench.hour import song
 from engine.bench.tables import table
 from engine.cache import Shelf
@@ -49,8 +52,30 @@ def told(found: dict[str, tuple[float, float]]) -> str:
     return table(("method", "one prompt", "all prompts at once"), rows)
 
 
+class Clocked:
+    """A backbone that notes how often its network is asked, about how many items, and for how long."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        self._backbone, self.calls, self.items, self.seconds = backbone, 0, 0, 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backbone, name)
+
+    def noise(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
+        """As ever."""
+        began = time.perf_counter()
+        told = self._backbone.noise(latent, levels, conditioning)
+        self.seconds += time.perf_counter() - began
+        self.calls, self.items = self.calls + 1, self.items + len(latent)
+        return told
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.2f} s, {self.calls} calls, {self.items} items"
+
+
 def new_strength(separator: Separator, seconds: float, times: int, prompts: list[str], done: Callable[[], None]) -> str:
-    """A region that was separated before, at another strength, against a whole job at the same: its inversion is kept."""
+    """A region that was separated before, at another strength, against a whole job at the same: what the model said that does
+    not depend on the strength is kept."""
     rows = []
     for name in ("joint", "zerosep"):
         for strength, before, goal in ((1.0, 0.5, 0.55), (0.6, 1.0, 0.7)):
@@ -58,15 +83,25 @@ def new_strength(separator: Separator, seconds: float, times: int, prompts: list
             again = Request.of(prompts[:1], strength, method=name)
             full, anew = [], []
             for _ in range(times):
-                full.append(_job(separator, again, seconds))
-                with TemporaryDirectory() as folder:
-                    keeping = Separator(separator.backbone, Shelf(Path(folder)))
-                    _timed(keeping, first, seconds)
-                    anew.append(_timed(keeping, again, seconds))
+                full.append(_clocked(separator, again, seconds, None))
+                anew.append(_clocked(separator, again, seconds, first))
                 done()
-            ratio = f"{min(anew) / min(full):.2f} (goal {goal})"
-            rows.append((f"{name}, {strength:g}", f"{min(full):.2f}", f"{min(anew):.2f}", ratio))
-    return table(("method, strength", "whole job, s", "new strength, s", "ratio"), rows)
+            whole, new = (min(runs, key=lambda run: run[0]) for runs in (full, anew))
+            ratio = f"{new[0] / whole[0]:.2f} (goal {goal})"
+            cells = (f"{whole[0]:.2f}", str(whole[1]), f"{new[0]:.2f}", str(new[1]), ratio)
+            rows.append((f"{name}, {strength:g}", *cells))
+    headings = ("method, strength", "whole job, s", "of it in the network", "new strength, s", "of it in the network", "ratio")
+    return table(headings, rows)
+
+
+def _clocked(separator: Separator, request: Request, seconds: float, before: Request | None) -> tuple[float, Clocked]:
+    """Seconds of a job whose shelf holds another one's at most, and what the network had of them."""
+    with TemporaryDirectory() as folder:
+        shelf = Shelf(Path(folder))
+        if before is not None:
+            _timed(Separator(separator.backbone, shelf), before, seconds)
+        clocked = Clocked(separator.backbone)
+        return _timed(Separator(cast("Backbone", clocked), shelf), request, seconds), clocked
 
 
 def loading(model: str, device: str) -> str:

@@ -99,8 +99,10 @@ def _pocket(where: "torch.device", options: argparse.Namespace) -> Iterator[str]
 
 def _full(key: str, goals: "Goals", where: "torch.device", options: argparse.Namespace) -> Iterator[str]:
     from engine.backbones import load
+    from engine.bench import executions
     from engine.bench.fullsize import FULL_SIZE
     from engine.bench.races import Course
+    from engine.execution.table import EXECUTIONS
 
     with TemporaryDirectory() as folder:
 
@@ -109,7 +111,11 @@ def _full(key: str, goals: "Goals", where: "torch.device", options: argparse.Nam
                 return load(key, where, Path(folder))
 
         FULL_SIZE[key](Path(folder))
-        yield from _race(Course(f"{key}, full size, random weights", make, goals=goals), (10.0,), options)
+        at_once = [way for way in EXECUTIONS.values() if way.quick]  # an export of so much takes minutes
+        subject, title = make().subject, f"{key}, full size, random weights"
+        assert subject is not None  # there is a network
+        yield f"## Ways to run the network of {title}\n\n{executions.told(subject, at_once)}"
+        yield from _race(Course(title, make, goals=goals), (10.0,), options)
 
 
 def _strength(where: "torch.device", _options: argparse.Namespace) -> Iterator[str]:

@@ -57,3 +57,8 @@ class Execution(Protocol):
 def difference(answer: Tensor, reference: Tensor) -> float:
     """Relative distance of two answers: |a - b| / |b|."""
     return float((answer.cpu() - reference.cpu()).norm() / reference.cpu().norm().clamp_min(1e-30))
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """CUDA and MPS have a class for it, numpy another; torch's allocator on the CPU says it in words only."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

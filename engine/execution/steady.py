@@ -5,9 +5,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from engine.execution.base import Execution, Run, Subject
+from engine.execution.base import Execution, Run, Subject, is_out_of_memory
 from engine.execution.plain import PLAIN, REFERENCE
-from engine.passes import is_out_of_memory
 from host_bridge.errors import BadModel, ZeroStemError
 
 log = logging.getLogger(__name__)

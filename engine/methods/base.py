@@ -18,10 +18,14 @@ from engine.request import Request
 from host_bridge.errors import BadRequest
 
 
+def steps(request: Request, backbone: Backbone) -> int:
+    """The request's own number of steps, or the model's."""
+    return backbone.default_steps if request.steps is None else request.steps
+
+
 def ladder(request: Request, backbone: Backbone) -> Ladder:
-    """The levels that a request climbs: its own number of steps, or the model's. Raises BadRequest for an impossible one."""
-    steps = backbone.default_steps if request.steps is None else request.steps
-    return Ladder.build(backbone.schedule, steps, request.depth)
+    """The levels that a request climbs. Raises BadRequest for an impossible number of them."""
+    return Ladder.build(backbone.schedule, steps(request, backbone), request.depth)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def made(separator: "Separator", region: Path, request: Request, wish: "Wish", p
     """
     import torch
 
-    from engine.passes import is_out_of_memory
+    from engine.execution.base import is_out_of_memory
 
     assert wish.out is not None
     model = separator.backbone

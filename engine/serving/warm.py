@@ -44,7 +44,7 @@ class Warm:
             try:
                 separator = self._load(name)
             except (RuntimeError, MemoryError) as error:
-                from engine.passes import is_out_of_memory  # torch costs seconds, and has been loaded by now
+                from engine.execution.base import is_out_of_memory  # torch costs seconds, and has been loaded by now
 
                 if not is_out_of_memory(error):
                     raise

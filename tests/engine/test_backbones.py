@@ -221,7 +221,9 @@ def test_only_the_network_runs_in_half_precision(key: str, precision: torch.dtyp
     exact, rounded = (each.noise(latent, asked, each.embed(["a dog"])) for each in (whole, half))
     assert rounded.dtype == torch.float32
     assert 0 < (rounded - exact).norm() / exact.norm() < 0.05
-    assert half.run.name != whole.run.name  # type: ignore[attr-defined]
+    assert half.run is not None
+    assert whole.run is not None
+    assert half.run.name != whole.run.name
     torch.testing.assert_close(half.embed("a dog").tensors, half.embed(["a dog"]).tensors)  # a bare string is one prompt
 
 

@@ -126,11 +126,13 @@ def test_what_was_measured_of_ways_to_run_a_model_is_shown_with_the_choice(home:
     assert doctor.report()["executions"]["measured"].startswith("nothing yet")
     told = {
         "torch-fp32": {"seconds": 0.04, "difference": 0.0, "size": 0},
-        "onnx": {"seconds": 0.02, "difference": 1e-6, "size": 0},
+        "onnx": {"seconds": 0.02, "difference": 1e-6, "size": 0, "items": 8},
     }
     (home / "cache").mkdir()
     tables = {"schema": "zerostem-executions/2", "tables": {"pocket 0123 on cpu": told}}
     (home / "cache" / "executions.json").write_text(json.dumps(tables))
     found = doctor.report()["executions"]
-    assert found["pocket 0123 on cpu"] == "onnx the fastest of torch-fp32 40.0 ms (0.0e+00 off), onnx 20.0 ms (1.0e-06 off)"
+    assert found["pocket 0123 on cpu"] == (
+        "onnx the fastest of torch-fp32 40.0 ms in batches of 1 (0.0e+00 off), onnx 20.0 ms in batches of 8 (1.0e-06 off)"
+    )
     assert "a hundred times as long" in found["torch-fp16 on the processor"]

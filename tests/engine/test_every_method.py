@@ -17,7 +17,7 @@ from engine.inversion import INVERSIONS
 from engine.listening import Listener
 from engine.methods import METHODS
 from engine.methods.base import Estimate, turned
-from engine.passes import Passes
+from engine.passes import Passes, Work
 from engine.request import Request
 from engine.separation import Separator
 from host_bridge.errors import BadRequest
@@ -235,6 +235,23 @@ def test_dgmo_in_closed_form_is_the_share_of_its_last_references() -> None:
     assert one.log().mean() == pytest.approx(WIDTH * shift("ddpm", 10, 0, -0.4), abs=2e-3)
     deeper = asked(Counting(), Request.of(["-0.4"], method="dgmo", steps=10, rounds=1, guidance=3.0))[0].masks
     torch.testing.assert_close(deeper.log(), 3 * one.log(), atol=5e-3, rtol=1e-2)
+
+
+def test_another_strength_neither_climbs_nor_enters_the_codec(tmp_path: Path) -> None:
+    backbone, seen = Lossy(), list[float]()
+
+    def work(strength: float) -> Work:
+        request = Request.of(["-0.4", "1"], strength, method="zerosep", steps=4)
+        passes = Passes(backbone, lambda done, _: seen.append(done), METHODS["zerosep"].work(request, backbone) * WINDOWS)
+        listener = Listener(backbone, METHODS["zerosep"], request, Shelf(tmp_path), passes, backbone.embed(request.words))
+        with torch.no_grad():
+            listener.answer(sound(backbone), 0)
+        return passes.done
+
+    assert work(0.5) == Work(4 + 2 * 2 * 4, encodes=1, decodes=2 + 1) * WINDOWS
+    assert seen == sorted(seen)
+    assert 0.9 < seen[-1] < 1
+    assert work(1.0) == Work(2 * 4, encodes=0, decodes=2) * WINDOWS
 
 
 def test_an_unknown_dial_of_a_method_is_refused_before_any_file_is_read() -> None:

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ from engine import planner
 from engine.backbones import load
 from engine.execution import choice
 from engine.execution.base import Subject, difference
-from engine.execution.choice import Measured, keep, known, prepared, ranked
+from engine.execution.choice import Measured, keep, known, measured, prepared, ranked
 from engine.execution.onnx import Onnx
+from engine.execution.packed import Packed
 from engine.execution.plain import REFERENCE, Plain
 from engine.execution.steady import Steady
 from engine.execution.table import EXECUTIONS
@@ -102,6 +105,30 @@ def test_auto_takes_the_fastest_that_is_close_enough(subject: Subject) -> None:
     assert held.name == "torch-fp32"  # the others are too rough, not for this device, of another version
 
 
+@pytest.mark.parametrize(
+    ("fixed", "each", "before", "best", "items"),
+    [
+        (0.1, 0.05, 1, inf, 8),  # sixteen would take 0.9 s
+        (0.0, 0.05, 1, inf, 1),  # no faster together
+        (0.1, 0.05, 1, 0.01, 1),  # another way is far ahead
+        (0.0, 1.0, 4, inf, 1),  # even one is too long
+        (0.0, 0.1, 8, inf, 4),
+    ],
+)
+def test_a_batch_grows_while_that_is_faster_and_no_call_too_long(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch, fixed: float, each: float, before: int, best: float, items: int
+) -> None:
+    def timed(_run: object, inputs: Mapping[str, Tensor]) -> float:
+        return fixed / len(inputs["sample"]) + each
+
+    monkeypatch.setattr(choice, "_timed", timed)
+    example = {name: tensor[:1].repeat(before, *[1] * (tensor.dim() - 1)) for name, tensor in subject.example.items()}
+    run = EXECUTIONS[REFERENCE].prepare(subject)
+    found = measured(replace(subject, example=example), run, run(example), best)
+    assert found.items == items
+    assert found.seconds == pytest.approx(fixed / items + each)
+
+
 def test_a_table_is_of_one_model_and_one_device(subject: Subject) -> None:
     keep(subject, {"torch-fp32": Measured(0.3, 0.0)})
     assert known(replace(subject, fingerprint="beef")) == {}
@@ -114,6 +141,42 @@ def test_a_table_that_makes_no_sense_is_measured_anew(subject: Subject, home: Pa
     (home / "cache" / "executions.json").write_text(text)
     assert prepared(subject).name
     assert REFERENCE in known(subject)
+
+
+class Shapes(nn.Module):
+    """Layers that can be packed, and some that cannot."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(4, 8, 3, stride=2, padding=1, bias=False),
+            nn.Conv2d(8, 8, 3, padding=1, groups=4),
+            nn.Conv2d(8, 8, 3, padding=2, dilation=2),
+            nn.Conv2d(8, 8, 3, padding="same"),
+            nn.Conv2d(8, 8, 3, padding=1, padding_mode="circular"),
+            nn.ConvTranspose2d(8, 4, 2, stride=2),
+            nn.Linear(6, 5, bias=False),
+        )
+
+    def forward(self, sample: Tensor, return_dict: bool = True) -> Any:
+        return (self.layers(sample),)
+
+
+@pytest.mark.skipif(Packed().missing(CPU) is not None, reason=f"{Packed().missing(CPU)}")
+def test_packed_weights_answer_as_the_layers_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.execution.packed.network_dtype", lambda _device: torch.float32)
+    torch.manual_seed(0)
+    network = Shapes()
+    subject = Subject("shapes", "f00d", CPU, lambda _dtype: deepcopy(network), {"sample": torch.randn(2, 4, 8, 6)})
+    for inputs in (subject.example, {"sample": torch.randn(5, 4, 12, 6)}):
+        assert difference(Packed().prepare(subject)(inputs), EXECUTIONS[REFERENCE].prepare(subject)(inputs)) < 1e-6
+
+
+def test_without_onednns_operators_nothing_is_packed(monkeypatch: pytest.MonkeyPatch, subject: Subject) -> None:
+    monkeypatch.setattr("engine.execution.packed.OPERATORS", ("_operator_of_another_torch",))
+    assert "none of oneDNN's operators" in str(Packed().missing(CPU))
+    assert Packed().missing(torch.device("cuda", 0)) == "it is for processors"
+    assert prepared(subject).name != "packed"
 
 
 def test_a_way_that_breaks_at_work_gives_way_to_plain_torch_and_says_so(

@@ -17,7 +17,7 @@ from engine.cache import Shelf
 from engine.request import Request
 from engine.separation import Separator, Wish, separate
 from host_bridge.bwf import Writer, time_reference
-from host_bridge.errors import BadRequest, Cancelled, CannotWrite
+from host_bridge.errors import BadModel, BadRequest, Cancelled, CannotWrite
 from host_bridge.vocabulary import Hertz, Samples
 
 
@@ -253,3 +253,9 @@ def test_memory_does_not_grow_with_the_length_of_the_file(tmp_path: Path) -> Non
         peaks_mib.append(int(done.stdout))
     long_as_float64_mib = 16 * 60 * 8000 * 8 / 2**20
     assert peaks_mib[1] - peaks_mib[0] < long_as_float64_mib / 2, peaks_mib
+
+
+def test_a_model_that_cannot_fit_is_refused_before_it_takes_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.device.free_memory", lambda _device: 1_000_000)
+    with pytest.raises(BadModel, match=r"pocket takes 0.0 GB at least, and cpu has 0.0 GB free"):
+        Separator.load(on="cpu")

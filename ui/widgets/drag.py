@@ -2,13 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QMimeData, QPoint, Qt, QUrl
 from PyQt6.QtGui import QColor, QDrag, QFontMetrics, QGuiApplication, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPixmap
-from PyQt6.QtWidgets import QApplication, QPushButton, QToolButton, QWidget
+from PyQt6.QtWidgets import QAbstractButton, QApplication, QPushButton, QToolButton, QWidget
 
 from ui import texts
 from ui.looks import Tones
+
+if TYPE_CHECKING:
+    _Button = QAbstractButton
+else:  # Qt takes one parent only, which each kind of handle brings along
+    _Button = object
 
 
 def mime_of(files: Sequence[Path]) -> QMimeData:
@@ -34,7 +40,7 @@ def copy_out(files: Sequence[Path]) -> None:
         clipboard.setMimeData(mime_of(files))
 
 
-class _Handle:
+class _Handle(_Button):
     """What both kinds of handle do. files: asked for when the drag begins, so that they are the newest."""
 
     _from: QPoint | None = None
@@ -46,28 +52,40 @@ class _Handle:
         """Hold these files."""
         self.files, self.copied = files, copied
 
-    def press(self, event: QMouseEvent | None) -> None:
-        """Remember where."""
+    def offer(self) -> None:
+        """Look like a handle, and copy at a click."""
+        self.setToolTip(texts.DRAG_HOW)
+        self.setCursor(Qt.CursorShape.OpenHandCursor)
+        self.clicked.connect(self.copy)
+
+    def copy(self) -> None:
+        """Put the files on the clipboard."""
+        if files := self.files():
+            copy_out(files)
+            self.copied(len(files))
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802 - Qt's name
+        """A drag may begin."""
         if event is not None and event.button() == Qt.MouseButton.LeftButton:
             self._from = event.position().toPoint()
+        super().mousePressEvent(event)
 
-    def pull(self, source: QPushButton | QToolButton, event: QMouseEvent | None) -> bool:
-        """Begin to drag once the pointer has gone far enough; returns whether it did."""
+    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Or has begun."""
+        if not self._pulled(event):
+            super().mouseMoveEvent(event)
+
+    def _pulled(self, event: QMouseEvent | None) -> bool:
+        """Drag once the pointer has gone far enough; returns whether it has."""
         if event is None or self._from is None:
             return False
         if (event.position().toPoint() - self._from).manhattanLength() < QApplication.startDragDistance():
             return False
         self._from = None
-        source.setDown(False)
+        self.setDown(False)
         if files := self.files():
-            drag_out(source, files, self.tones)
+            drag_out(self, files, self.tones)
         return True
-
-    def copy(self) -> None:
-        """Put the files on the clipboard instead."""
-        if files := self.files():
-            copy_out(files)
-            self.copied(len(files))
 
 
 class Grip(_Handle, QToolButton):
@@ -77,19 +95,7 @@ class Grip(_Handle, QToolButton):
         QToolButton.__init__(self)
         self.setProperty("role", "quiet")
         self.setAccessibleName(name)
-        self.setToolTip(texts.DRAG_HOW)
-        self.setCursor(Qt.CursorShape.OpenHandCursor)
-        self.clicked.connect(self.copy)
-
-    def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802 - Qt's name
-        """A drag may begin."""
-        self.press(event)
-        super().mousePressEvent(event)
-
-    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802 - Qt's name
-        """Or has begun."""
-        if not self.pull(self, event):
-            super().mouseMoveEvent(event)
+        self.offer()
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802 - Qt's name
         """Ctrl+C is the same as a click."""
@@ -104,19 +110,7 @@ class Bundle(_Handle, QPushButton):
 
     def __init__(self, text: str) -> None:
         QPushButton.__init__(self, text)
-        self.setToolTip(texts.DRAG_HOW)
-        self.setCursor(Qt.CursorShape.OpenHandCursor)
-        self.clicked.connect(self.copy)
-
-    def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802 - Qt's name
-        """A drag may begin."""
-        self.press(event)
-        super().mousePressEvent(event)
-
-    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802 - Qt's name
-        """Or has begun."""
-        if not self.pull(self, event):
-            super().mouseMoveEvent(event)
+        self.offer()
 
 
 def _card(files: Sequence[Path], tones: Tones) -> QPixmap:
