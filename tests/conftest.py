@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -12,6 +13,9 @@ import pytest
 os.environ["OMP_NUM_THREADS"] = "1"
 """Before torch is imported, for us and for every process that a test starts: threads of several processes that wait for each
 other's turn on few cores take ten times as long."""
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as shells start what runs in the background; programs inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -36,7 +36,7 @@ def parser() -> Parser:
     add("--only", action="append", choices=list(PARTS), metavar="PART", help=f"of {', '.join(PARTS)}; may be given again")
     add("--steps", type=int, default=25, metavar="N", help="levels of an inversion in the races (default 25)")
     add("--seconds", type=float, nargs="+", metavar="S", help="of sound in the races (default 10, and 60 for pocket)")
-    add("--prompts", type=int, nargs="+", default=[1, 4], metavar="K", help="how many at once in the races (default 1 4)")
+    add("--prompts", type=int, nargs="+", metavar="K", help="how many at once in the races (default: fewer for large models)")
     add("--minutes", type=int, default=60, metavar="N", help="of the long file (default 60)")
     add("-o", "--out", type=Path, default=Path("bench/SPEED.md"), metavar="FILE", help="default bench/SPEED.md")
     return made
@@ -45,7 +45,7 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Measure, print, and write the same text into a file."""
     options = parser().parse_args(argv)
-    if not all(1 <= count <= MOST_PROMPTS for count in options.prompts):
+    if not all(1 <= count <= MOST_PROMPTS for count in options.prompts or ()):
         raise BadRequest(f"The races are for 1 to {MOST_PROMPTS} prompts.", "Give --prompts such numbers.")
     from engine import device
 
@@ -77,7 +77,7 @@ def _machine(where: "torch.device", _options: argparse.Namespace) -> Iterator[st
     yield f"# Speed on {where}\n\n{described()}"
 
 
-def _race(course: "Course", lengths: tuple[float, ...], options: argparse.Namespace) -> Iterator[str]:
+def _race(course: "Course", counts: tuple[int, ...], lengths: tuple[float, ...], options: argparse.Namespace) -> Iterator[str]:
     from engine.bench import races
 
     with ticking(f"racing with {course.title}") as done:
@@ -86,7 +86,8 @@ def _race(course: "Course", lengths: tuple[float, ...], options: argparse.Namesp
             done()
             print(what, file=sys.stderr)
 
-        yield from races.told(course, options.steps, options.prompts, options.seconds or lengths, said, options.results)
+        counts, lengths = options.prompts or counts, options.seconds or lengths
+        yield from races.told(course, options.steps, counts, lengths, said, options.results)
 
 
 def _pocket(where: "torch.device", options: argparse.Namespace) -> Iterator[str]:
@@ -94,10 +95,12 @@ def _pocket(where: "torch.device", options: argparse.Namespace) -> Iterator[str]
     from engine.backbones.pocket.model import Pocket
     from engine.bench.races import Course
 
-    yield from _race(Course("pocket", lambda: Pocket(where), times=2), (10.0, 60.0), options)
+    yield from _race(Course("pocket", lambda: Pocket(where)), (1, 2, 4, 8), (10.0, 60.0), options)
 
 
-def _full(key: str, goals: "Goals", where: "torch.device", options: argparse.Namespace) -> Iterator[str]:
+def _full(
+    key: str, counts: tuple[int, ...], goals: "Goals", where: "torch.device", options: argparse.Namespace
+) -> Iterator[str]:
     from engine.backbones import load
     from engine.bench import executions
     from engine.bench.fullsize import FULL_SIZE
@@ -115,7 +118,7 @@ def _full(key: str, goals: "Goals", where: "torch.device", options: argparse.Nam
         subject, title = make().subject, f"{key}, full size, random weights"
         assert subject is not None  # there is a network
         yield f"## Ways to run the network of {title}\n\n{executions.told(subject, at_once)}"
-        yield from _race(Course(title, make, goals=goals), (10.0,), options)
+        yield from _race(Course(title, make, goals=goals), counts, (10.0,), options)
 
 
 def _strength(where: "torch.device", _options: argparse.Namespace) -> Iterator[str]:
@@ -182,8 +185,8 @@ PARTS: dict[str, Part] = {
     "executions": _executions,
     "strength": _strength,
     "pocket": _pocket,
-    "audioldm": partial(_full, "audioldm", GOALS),
-    "audioldm2": partial(_full, "audioldm2", {}),
+    "audioldm": partial(_full, "audioldm", (1, 4), GOALS),
+    "audioldm2": partial(_full, "audioldm2", (1,), {}),
     "long": _long,
     "gpu": _gpu,
 }

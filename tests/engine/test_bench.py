@@ -173,7 +173,9 @@ def test_every_method_is_timed(separator: Separator) -> None:
 def test_a_new_strength_is_timed_beside_the_whole_job(separator: Separator) -> None:
     rows = cells(speed.new_strength(separator, 0.2, 1, PROMPTS, nothing))
     assert [row[0] for row in rows] == ["joint, 1", "joint, 0.6", "zerosep, 1", "zerosep, 0.6"]
-    for _, whole, anew, said in rows:
+    for _, whole, asked, anew, asked_anew, said in rows:
+        items = [int(each.split(" calls, ")[1].removesuffix(" items")) for each in (asked, asked_anew)]
+        assert items[0] > items[1]
         ratio, goal = said.removesuffix(")").split(" (goal ")
         assert float(ratio) == pytest.approx(float(anew) / float(whole), rel=0.6)
         assert 0 < float(goal) < 1

@@ -1,5 +1,6 @@
 """The panel with a real daemon behind it: what a musician does from the file to the stem, and what may go wrong meanwhile."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -83,6 +84,8 @@ def test_from_a_file_to_stems_to_another_strength_without_blocking_the_window(
 
     heart = QTimer(panel)
     heart.timeout.connect(beat)
+    gc.collect()
+    gc.freeze()  # what all tests before this one have left behind is none of the panel's
     heart.start(5)
     separated(panel, song, until, "drums", "bass")
     heart.stop()
