@@ -74,6 +74,8 @@ def test_from_a_file_to_stems_to_another_strength_without_blocking_the_window(
     until(lambda: panel.studio.standing == "there")
     gaps_ms: list[float] = []
     busy_ms: list[float] = []
+    gc.collect()
+    gc.freeze()  # what all tests before this one have left behind is none of the panel's
     last = [time.perf_counter(), time.thread_time()]
 
     def beat() -> None:
@@ -84,8 +86,6 @@ def test_from_a_file_to_stems_to_another_strength_without_blocking_the_window(
 
     heart = QTimer(panel)
     heart.timeout.connect(beat)
-    gc.collect()
-    gc.freeze()  # what all tests before this one have left behind is none of the panel's
     heart.start(5)
     separated(panel, song, until, "drums", "bass")
     heart.stop()
