@@ -69,7 +69,7 @@ def main(argv: list[str]) -> int:
         return bench_speed.main(argv[1:])
     options = parser().parse_args(argv)
     if comparing.asked(options):
-        return comparing.run(options, ticking)
+        return comparing.run(options)
     from engine import weights
     from engine.cache import Shelf
     from engine.separation import Separator

@@ -1,20 +1,17 @@
 """`zerostem bench --manifest` and its relatives: separators compared on sounds of your own."""
 
 import argparse
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from engine.commands.ticking import ticking
 from host_bridge.errors import BadRequest, CannotWrite
 
 if TYPE_CHECKING:
     from engine.bench.clap import Clap
     from engine.bench.comparison import Row, System
     from engine.bench.manifest import Question
-
-Ticking = Callable[[str], AbstractContextManager[Callable[[], None]]]
 
 CLAPS = ("laion/clap-htsat-unfused", "laion/clap-htsat-fused")
 """Taken where they lie in the hub's cache; both are Apache-2.0."""
@@ -58,7 +55,7 @@ def asked(options: argparse.Namespace) -> bool:
     return any((options.manifest, options.audio, options.data, options.heldout))
 
 
-def run(options: argparse.Namespace, ticking: Ticking) -> int:
+def run(options: argparse.Namespace) -> int:
     """Compare, print the table, and write it with all figures, a picture and samples into a folder."""
     from engine.bench import report
     from engine.bench.comparison import compare

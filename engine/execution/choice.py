@@ -133,8 +133,8 @@ def measured(subject: Subject, run: Run, reference: Tensor, best: float = math.i
 
 
 def _best(subject: Subject, run: Run, items: int, best: float) -> tuple[float, int]:
-    """Seconds per item, and how many at once: from `items` on doubled as long as that is faster, halved where a call is too
-    long."""
+    """Seconds per item, and how many at once: `items`, halved where a call is too long, or doubled again and again, as far as a
+    call is short enough and it was not in vain twice."""
 
     def at(items: int) -> float:
         return _timed(run, _sized(subject.example, items))
@@ -143,11 +143,14 @@ def _best(subject: Subject, run: Run, items: int, best: float) -> tuple[float, i
     while items * seconds > LONGEST_CALL_S and items > 1:
         items //= 2
         seconds = at(items)
-    while seconds < HOPELESS * best and 2 * items * seconds * BETTER <= LONGEST_CALL_S:
-        more = at(2 * items)
-        if 2 * items * more > LONGEST_CALL_S or more > BETTER * seconds:
-            break
-        seconds, items = more, 2 * items
+    size, last, in_vain = 2 * items, seconds, 0
+    while seconds < HOPELESS * best and in_vain < 2 and size * last * BETTER <= LONGEST_CALL_S:
+        last = at(size)
+        if last <= BETTER * seconds and size * last <= LONGEST_CALL_S:
+            seconds, items, in_vain = last, size, 0
+        else:
+            in_vain += 1
+        size *= 2
     return seconds, items
 
 

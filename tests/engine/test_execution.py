@@ -105,6 +105,22 @@ def test_auto_takes_the_fastest_that_is_close_enough(subject: Subject) -> None:
     assert held.name == "torch-fp32"  # the others are too rough, not for this device, of another version
 
 
+class Timed:
+    """Seconds per item as they are set, by the size of a batch."""
+
+    def __init__(self, seconds: Mapping[int, float]) -> None:
+        self.seconds = seconds
+
+    def __call__(self, _run: object, inputs: Mapping[str, Tensor]) -> float:
+        return self.seconds[len(inputs["sample"])]
+
+
+def test_one_size_that_is_no_faster_does_not_hide_the_next(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "_timed", Timed({2: 0.06, 4: 0.059, 8: 0.03, 16: 0.5}))
+    run = EXECUTIONS[REFERENCE].prepare(subject)
+    assert measured(subject, run, run(subject.example)).items == 8
+
+
 @pytest.mark.parametrize(
     ("fixed", "each", "before", "best", "items"),
     [
@@ -118,9 +134,7 @@ def test_auto_takes_the_fastest_that_is_close_enough(subject: Subject) -> None:
 def test_a_batch_grows_while_that_is_faster_and_no_call_too_long(
     subject: Subject, monkeypatch: pytest.MonkeyPatch, fixed: float, each: float, before: int, best: float, items: int
 ) -> None:
-    def timed(_run: object, inputs: Mapping[str, Tensor]) -> float:
-        return fixed / len(inputs["sample"]) + each
-
+    timed = Timed({items: fixed / items + each for items in (1, 2, 4, 8, 16)})
     monkeypatch.setattr(choice, "_timed", timed)
     example = {name: tensor[:1].repeat(before, *[1] * (tensor.dim() - 1)) for name, tensor in subject.example.items()}
     run = EXECUTIONS[REFERENCE].prepare(subject)
