@@ -19,7 +19,7 @@ from engine.backbones.base import Backbone, Conditioning
 from engine.cache import Recall, Shelf
 from engine.fit import Fit
 from engine.methods import METHODS
-from engine.methods.base import Estimate, Fresh, Method, Scene, copies, ladder, turned
+from engine.methods.base import Estimate, Fresh, Method, Scene, copies, ladder, presence_work, turned
 from engine.passes import Passes, Work
 from engine.presence import Verdict, verdicts
 from engine.request import Request
@@ -31,8 +31,8 @@ SILENCE = 1e-5
 
 GROUP_BYTES = 512 << 20
 """Bound on what the windows that are worked on at once take."""
-LATENTS_PER_LEVEL = 8
-"""Latents held per level and window at the height of a climb: noise, noisy, guess, epsilon, mean, and what adds them up."""
+LATENTS_PER_ITEM = 8
+"""Latents held for each item that is asked about at once: noise, noisy, guess, epsilon, mean, and what adds them up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +109,15 @@ def listen(backbone: Backbone, shelf: Shelf, source: audio.Source, request: Requ
     table = backbone.embed(request.words)
     layout = Layout(Fit(grid, backbone.rate, source.rate).frames(source.length), backbone.window // grid.hop)
     passes = Passes(backbone, progress, method.work(request, backbone) * len(layout.starts))
-    trail = _trail_bytes(backbone, request)
-    keep = shelf if trail * len(layout.starts) < shelf.bound // 2 else None
+    latent = _latent_bytes(backbone)
+    keep = shelf if _levels(request, backbone) * latent * len(layout.starts) < shelf.bound // 2 else None
     listener = Listener(backbone, method, request, keep, passes, table)
 
     tape = partial(Tape, layout=layout, slots=len(request.prompts), channels=backbone.channels, bands=grid.bands)
     masks = tape(folder / "masks")
     features = tape(folder / "features") if request.generative else None
     scores: list[Tensor] = []
-    first, size = 0, max(1, GROUP_BYTES // (LATENTS_PER_LEVEL * trail))
+    first, size = 0, at_once(request, backbone, latent)
     windows = cut(audio.heard_by(source, backbone.rate, backbone.channels), layout, grid.hop)
 
     def lay(estimate: Estimate) -> None:
@@ -145,12 +145,22 @@ def _held(windows: NDArray[np.float32], device: torch.device) -> Tensor:
     return held.pin_memory() if device.type == "cuda" else held
 
 
-def _trail_bytes(backbone: Backbone, request: Request) -> int:
-    """Bytes of one window's inversions."""
+def at_once(request: Request, backbone: Backbone, latent: int) -> int:
+    """How many windows are worked on at once, given the bytes of a latent: at the height of a climb, or when the network is
+    asked about all draws of all prompts, whichever takes more."""
+    items = max(_levels(request, backbone), presence_work(request).passes)
+    return max(1, GROUP_BYTES // (LATENTS_PER_ITEM * items * latent))
+
+
+def _levels(request: Request, backbone: Backbone) -> int:
+    """Latents of one window's inversions."""
+    return copies(turned(method_for(request, backbone), request), request) * (len(ladder(request, backbone)) + 1)
+
+
+def _latent_bytes(backbone: Backbone) -> int:
     silence = torch.zeros(1, backbone.channels, backbone.window, device=backbone.device)
     latent = backbone.encode(backbone.analyse(silence))
-    held = copies(turned(method_for(request, backbone), request), request)
-    return held * (len(ladder(request, backbone)) + 1) * latent.numel() * latent.element_size()
+    return latent.numel() * latent.element_size()
 
 
 def _seed(seed: int, window: int) -> int:

@@ -133,8 +133,7 @@ def _measured(room: Room, model: str | None) -> None:
 
 def _planned(message: Plan, separator: "Separator", pace: "Pace") -> Message:
     """The listener's own arithmetic: windows in groups that fit, each as much work as the method says."""
-    from engine.listening import GROUP_BYTES, LATENTS_PER_LEVEL, method_for
-    from engine.methods.base import ladder
+    from engine.listening import GROUP_BYTES, at_once, method_for
     from engine.windows import OVERLAP
 
     if not 1 <= message.stems <= MOST_STEMS:
@@ -144,10 +143,12 @@ def _planned(message: Plan, separator: "Separator", pace: "Pace") -> Message:
     frames = ceil(message.seconds * backbone.rate / backbone.grid.hop)
     size = backbone.window // backbone.grid.hop
     windows = 1 + ceil(max(frames - size, 0) / (size - size // OVERLAP))  # as many as `Layout` starts, but not one by one
-    trail = (len(ladder(request, backbone)) + 1) * pace.latent_bytes * LATENTS_PER_LEVEL
-    together = min(windows, max(1, GROUP_BYTES // trail))
+    most = at_once(request, backbone, pace.latent_bytes)
+    together = min(windows, most)
     expected_s = windows * method_for(request, backbone).work(request, backbone).weight(backbone) * pace.pass_s
-    return PlanRow(message.id, 0, str(backbone.device), together, together * trail, min(ceil(expected_s), LONGEST_S))
+    return PlanRow(
+        message.id, 0, str(backbone.device), together, GROUP_BYTES * together // most, min(ceil(expected_s), LONGEST_S)
+    )
 
 
 Question = Callable[[Room, Any], Iterator[Message]]
