@@ -119,17 +119,12 @@ def engine(backbone: Backbone, noise: Passes, sound: Tensor, prompts: Sequence[s
 
 @torch.no_grad()
 def races(
-    slow: Backbone, quick: Sequence[Backbone], sound: Tensor, prompts: Sequence[str], steps: int, mode: str, times: int = 1
+    slow: Backbone, quick: Sequence[Backbone], sound: Tensor, prompts: Sequence[str], steps: int, mode: str
 ) -> list[Race]:
-    """The recipe on `slow`, in float32; then the engine on each of `quick`, as it is set; the best of so many times."""
-
-    def best(run: Callable[..., Tensor], backbone: Backbone) -> _Run:
-        runs = [_timed(run, backbone, sound, prompts, steps, mode) for _ in range(times)]
-        return min(runs, key=lambda each: each.seconds)
-
-    first, found = best(recipe, slow), []
+    """The recipe on `slow`, in float32; then the engine on each of `quick`, as it is set; each once."""
+    first, found = _timed(recipe, slow, sound, prompts, steps, mode), []
     for backbone in quick:
-        told = best(engine, backbone)
+        told = _timed(engine, backbone, sound, prompts, steps, mode)
         masks = [slow.magnitude(answer.flatten(0, 1)) for answer in (told.answer, first.answer)]
         found.append(Race(first.seconds, told.seconds, first.work, told.work, difference(*masks)))
     return found

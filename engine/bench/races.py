@@ -22,12 +22,10 @@ Goals = Mapping[tuple[str, int], float]
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A model to race with. times: the best of so many counts. goals: how many times as fast on a processor, by mode and
-    number of prompts."""
+    """A model to race with. goals: how many times as fast on a processor, by mode and number of prompts."""
 
     title: str
     make: Callable[[], Backbone]
-    times: int = 1
     goals: Goals = field(default_factory=dict)
 
 
@@ -57,7 +55,7 @@ def told(
     for length, count in [*((lengths[0], count) for count in counts), *((length, 1) for length in lengths[1:])]:
         windows = sound(plain, length)
         for mode in published.CLIMBS:
-            runs = published.races(plain, list(ways.values()), windows, PROMPTS[:count], steps, mode, course.times)
+            runs = published.races(plain, list(ways.values()), windows, PROMPTS[:count], steps, mode)
             goal = course.goals.get((mode, count)) if length == lengths[0] else None
             kept.append(Result(course.title, mode, count, length, runs[0].ratio, runs[-1].ratio, goal))
             for way, run in zip(ways, runs, strict=True):
@@ -65,11 +63,11 @@ def told(
                 rows[way].append((f"{mode}, {count}, {length:g} s", *_cells(run, aim)))
             done(f"{course.title}, {mode}, {count} at once, {length:g} s: {runs[-1].ratio:.1f} times as fast")
     heading = ("mode, prompts, sound", "recipe, s", "engine, s", "ratio", "passes", "in and out of the codec", "apart, dB")
-    often = "Each was run once." if course.times == 1 else f"The best of {course.times} runs."
     for way, found in rows.items():
         yield (
             f"## The published recipe against the engine: {course.title}, {way}\n\n"
-            f"{steps} levels, omega 1, batches of {ways[way].batch}; the recipe in float32. {often}\n\n{table(heading, found)}"
+            f"{steps} levels, omega 1, batches of {ways[way].batch}; the recipe in float32. "
+            f"Each was run once.\n\n{table(heading, found)}"
         )
 
 

@@ -40,7 +40,7 @@ def references(scene: Scene, features: Tensor, strengths: Sequence[float], dials
     null, renewal = scene.rows([scene.null] * len(targets)), in_the_highs(backbone, dials.renew, latent, seeds)
     down = descend(scene.model, rungs, inversion, trail, scene.rows(targets), null, omega, renewal=renewal)
     said = [scene.model.decode(each) for each in down.flatten(0, 1).split(scene.windows)]
-    each = [wholes[: scene.windows]] * len(strengths) if len(wholes) == scene.windows else [*wholes.split(scene.windows)]
+    each = [*wholes.split(scene.windows)] * (len(strengths) // len(features))
     for slot, strength in enumerate(strengths if beside else ()):
         back = backbone.magnitude(said[len(strengths) + slot % len(beside)])
         short = 1 - min(strength, 1.0)
