@@ -4,11 +4,11 @@ import errno
 import json
 import os
 import random
-import shutil
 import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,7 +27,7 @@ SIDECAR = {
     "stems": [{"prompt": "drums", "strength": 1.0, "path": None}, {"prompt": "bass", "strength": 0.5, "path": None}],
 }
 LUA = Path(forms.__file__).parent / "lua" / "json.lua"
-LUAS = [lua for lua in ("lua5.4", "lua5.3") if shutil.which(lua)]
+LUAS = ("lua5.4", "lua5.3")
 windows = pytest.mark.skipif(os.name == "nt", reason="modes and links are POSIX's")
 
 
@@ -486,16 +486,19 @@ def test_a_source_is_a_regular_file_with_an_absolute_path(tmp_path: Path, monkey
 # The same files in Lua.
 
 
-def lua(program: str, *arguments: str, interpreter: str = "") -> str:
-    if not LUAS:
-        pytest.skip("no Lua here: apt install lua5.4")
+@pytest.fixture(params=LUAS)
+def interpreter(request: pytest.FixtureRequest, need: Callable[..., None]) -> str:
+    need(request.param)
+    return str(request.param)
+
+
+def lua(program: str, *arguments: str, interpreter: str) -> str:
     text = f"local json = assert(loadfile('{LUA.as_posix()}'))(); {program}"
     return subprocess.run(
-        [interpreter or LUAS[0], "-e", text, "-", *arguments], input="", capture_output=True, text=True, check=True
+        [interpreter, "-e", text, "-", *arguments], input="", capture_output=True, text=True, check=True
     ).stdout
 
 
-@pytest.mark.parametrize("interpreter", LUAS or [""])
 def test_lua_reads_what_we_write_and_we_read_what_lua_writes(spool: Spool, job: Path, interpreter: str) -> None:
     record(spool, "running")
     for name in ("request.json", "state.json"):
@@ -505,7 +508,6 @@ def test_lua_reads_what_we_write_and_we_read_what_lua_writes(spool: Spool, job: 
         assert told == {key: [] if value == {} else value for key, value in wanted.items()}
 
 
-@pytest.mark.parametrize("interpreter", LUAS or [""])
 def test_lua_refuses_what_is_no_json_with_a_sentence_and_no_error(tmp_path: Path, interpreter: str) -> None:
     wrong = [
         "",
@@ -530,7 +532,6 @@ def test_lua_refuses_what_is_no_json_with_a_sentence_and_no_error(tmp_path: Path
     assert lua(program, interpreter=interpreter).split() == ["true"] * len(wrong)
 
 
-@pytest.mark.parametrize("interpreter", LUAS or [""])
 def test_lua_keeps_long_positions_and_every_letter(tmp_path: Path, interpreter: str) -> None:
     value = {"start": 2**53 + 1, "half": 0.5, "none": None, "name": 'Ü "♪" \\ / \u0001 😀', "list": [True, [], -3]}
     (tmp_path / "in.json").write_text(json.dumps(value), encoding="utf-8")

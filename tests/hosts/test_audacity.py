@@ -98,11 +98,11 @@ def audacity(
     house: Path,
     screen: "Screen",
     program: "type[Program]",
-    need: Callable[[dict[str, str]], None],
+    need: Callable[..., None],
     until: Callable[..., None],
 ) -> Iterator[Audacity]:
     """Audacity as `zerostem install audacity` leaves it: it has run once before, and so has listed its modules itself."""
-    need({"audacity": "audacity"})
+    need("audacity")
     ends = Ends.usual()
     try:
         Pipe().close()

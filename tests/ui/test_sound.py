@@ -236,19 +236,15 @@ def played(path: Path, device: str, environment: Mapping[str, str]) -> dict[str,
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     if "IndexError" in done.stderr or "no sound card" in done.stderr:
         pytest.skip(f"PortAudio here does not know {device}")
-    if "no PortAudio" in done.stderr or "needs sounddevice" in done.stderr:
-        pytest.skip("PortAudio is not installed: apt install libportaudio2, pip install sounddevice")
     assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return told
 
 
 @pytest.fixture
-def pulse(room: Path) -> Iterator[dict[str, str]]:
+def pulse(room: Path, need: Callable[..., None]) -> Iterator[dict[str, str]]:
     """A PulseAudio of our own whose only card is a null sink at 48 kHz; the environment that leads there."""
-    programs = ("pulseaudio", "parec", "pactl")
-    if missing := [name for name in programs if not shutil.which(name)]:
-        pytest.skip(f"{', '.join(missing)} not installed: apt install pulseaudio pulseaudio-utils libasound2-plugins")
+    need("pulse")
     socket = room / "native"
     environment = os.environ | {
         "XDG_RUNTIME_DIR": str(room),
@@ -304,9 +300,8 @@ def test_a_real_sound_server_hears_every_sample_in_its_place(pulse: dict[str, st
     assert told["latency_s"] + BLOCK_S < 0.1
 
 
+@pytest.mark.needs("jack")
 def test_a_jack_server_of_another_rate_plays_it_at_its_own(room: Path) -> None:
-    if not shutil.which("jackd"):
-        pytest.skip("jackd is not installed: apt install jackd2")
     name = f"zs{os.getpid()}"
     environment = os.environ | {"JACK_DEFAULT_SERVER": name, "JACK_NO_AUDIO_RESERVATION": "1", "JACK_NO_START_SERVER": "1"}
     command = ["jackd", "--no-realtime", "-n", name, "-d", "dummy", "-r", str(RATE), "-p", "1024"]
