@@ -27,7 +27,7 @@ SUITE = "bookworm"
 PACKAGES = ("python3", "python3-venv", "make", "git", "ca-certificates")
 """The README's three, the Python that they are for, and certificates, which every desktop has."""
 COMMANDS = ("make demo", "make test")
-USER, HOME = "musician", "/home/musician"
+USER, HOME = "musician", "/srv/musician"
 IMPOSSIBLE = 75
 
 INDEX = (
@@ -131,7 +131,7 @@ def debian(folder: Path) -> str:
 def furnish(folder: Path, settings: Mapping[str, str], cache: Path | None) -> None:
     """Put in a user, the machine's names of hosts, pip's settings and cache, and a clone of this checkout."""
     home = folder / HOME[1:]
-    run("chroot", str(folder), "useradd", "--create-home", "--shell", "/bin/sh", USER)
+    run("chroot", str(folder), "useradd", "--home-dir", HOME, "--create-home", "--shell", "/bin/sh", USER)
     for name in ("resolv.conf", "hosts"):
         if Path("/etc", name).exists():
             (folder / "etc" / name).unlink(missing_ok=True)

@@ -8,7 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("no deadline", deadline=None)  # a busy machine is slow, and that is no fault
+hypothesis.settings.load_profile("no deadline")
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
@@ -47,6 +51,21 @@ def need() -> Callable[..., None]:
     return _need
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--timing", action="store_true", help="run the tests that hold the machine to a time, and hold it to it")
+
+
+@pytest.fixture
+def in_time(request: pytest.FixtureRequest) -> Callable[[float, float], None]:
+    """in_time(took, limit): took must be less than the limit; with --timing only, for a machine that is busy is slow."""
+    held = request.config.getoption("--timing")
+
+    def check(took: float, limit: float) -> None:
+        assert took < limit or not held, f"it took {took:.3g}, not less than {limit:.3g}"
+
+    return check
+
+
 def _need(*names: str) -> None:
     lacking = needs.missing(names)
     if lacking and needs.may_install():
@@ -58,10 +77,16 @@ def _need(*names: str) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest chooses by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever wants something of the system is marked `system`, so that it can be run where that has been installed."""
+    """Mark what wants something of the system `system`, and what can be held to a time `timing`.
+
+    So the first can be run where the second table's packages were just installed, and the second while the machine is quiet.
+    """
     for item in items:
-        if item.get_closest_marker("needs") or "need" in getattr(item, "fixturenames", ()):
+        fixtures = getattr(item, "fixturenames", ())
+        if item.get_closest_marker("needs") or "need" in fixtures:
             item.add_marker(pytest.mark.system)
+        if "in_time" in fixtures:
+            item.add_marker(pytest.mark.timing)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -19,6 +19,8 @@ from engine.inversion.base import Ladder, Trail, descend
 from engine.passes import Passes
 from host_bridge.errors import BadModel, BadRequest
 
+pytestmark = pytest.mark.slow
+
 HERE = {"pocket", "gaussian"}
 """Backbones that need no checkpoint from elsewhere."""
 

@@ -32,6 +32,8 @@ from host_bridge.cli import main
 from host_bridge.errors import BadAudio, BadRequest, ZeroStemError
 from host_bridge.vocabulary import quietly
 
+pytestmark = pytest.mark.process
+
 RATE = 16_000
 DRUMS = Request.of(["drums"], method="mixture", steps=2)
 
@@ -386,7 +388,7 @@ def test_a_worker_that_dies_takes_only_its_own_input_with_it(stand_in: Callable[
 
 
 def test_a_worker_that_does_not_leave_is_ended_and_cleaned_up_after_within_a_second(
-    stand_in: Callable[[str], Task], tmp_path: Path
+    stand_in: Callable[[str], Task], tmp_path: Path, in_time: Callable[[float, float], None]
 ) -> None:
     began = 0.0
 
@@ -398,7 +400,9 @@ def test_a_worker_that_does_not_leave_is_ended_and_cleaned_up_after_within_a_sec
 
     with pytest.raises(KeyboardInterrupt):
         list(Crew("", ["cpu"]).run([stand_in("good"), stand_in("hangs")], stop))
-    assert crew.GRACE_S <= time.monotonic() - began < 2
+    took = time.monotonic() - began
+    assert took >= crew.GRACE_S
+    in_time(took, 2)
     assert not multiprocessing.active_children()
     assert not (tmp_path / "out").exists()
 
@@ -436,7 +440,9 @@ def test_a_worker_that_dies_before_it_has_work_ends_the_batch(monkeypatch: pytes
         list(workers.run([task]))
 
 
-def test_ctrl_c_stops_within_a_second_and_leaves_what_was_finished_and_nothing_else(tmp_path: Path) -> None:
+def test_ctrl_c_stops_within_a_second_and_leaves_what_was_finished_and_nothing_else(
+    tmp_path: Path, in_time: Callable[[float, float], None]
+) -> None:
     song(tmp_path / "album" / "1.wav")
     song(tmp_path / "album" / "2.wav", seconds=120)
     out = tmp_path / "stems"
@@ -460,5 +466,5 @@ def test_ctrl_c_stops_within_a_second_and_leaves_what_was_finished_and_nothing_e
     assert complained == "zerostem: Stopped. Nothing unfinished was kept.\n"
     assert rest == ""
     assert "1/2 1.wav: done" in said
-    assert took < 2, "a second, and another one for a machine that does other things as well"
+    in_time(took, 2)  # a second, and another one for a machine that does other things as well
     assert listing(out) == ["1 - drums.wav", "1 - rest.wav", "1.json"]

@@ -19,6 +19,8 @@ from host_bridge.forms import RequestFile, StateFile
 from host_bridge.spool import Spool
 from host_bridge.vocabulary import Job, State, Stem, new_id
 
+pytestmark = pytest.mark.process
+
 OURS = ("daemon", "submit", "watch", "cancel", "ring", "strength", "deliver", "status", "rebuild", "tidy", "stop")
 RATE = 16_000
 WRONG = RequestFile((Stem("drums"),), settings={"complete": True})

@@ -20,7 +20,7 @@ from host_bridge.messages import Cancelled, Done, Fail, Message
 from host_bridge.vocabulary import Stem
 
 ASK = RequestFile((Stem("drums"),), settings={"steps": 2})
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="`Victim` forks its daemons")
+pytestmark = [pytest.mark.process, pytest.mark.skipif(sys.platform == "win32", reason="`Victim` forks its daemons")]
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,8 @@ from engine.separation import Separator, Wish
 from host_bridge.errors import Cancelled
 from host_bridge.vocabulary import Hertz, Samples
 
+pytestmark = pytest.mark.slow
+
 FIT = Fit(Gaussian.grid, Gaussian.rate, Hertz(22_050))
 
 

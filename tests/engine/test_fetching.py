@@ -21,6 +21,8 @@ from host_bridge.errors import BadModel, BadRequest, Cancelled, CannotWrite, Zer
 if TYPE_CHECKING:
     from tests.engine.hub import Hub
 
+pytestmark = pytest.mark.slow
+
 NAME, S = "audioldm-s-full-v2", "cvssp/audioldm-s-full-v2"
 UNET = "unet/diffusion_pytorch_model.safetensors"
 ROWS = weights.LAYOUTS["audioldm"]

@@ -21,6 +21,8 @@ from engine.separation import Wish, _loaded
 from host_bridge.cli import main
 from host_bridge.errors import BadRequest
 
+pytestmark = pytest.mark.process
+
 RATE = 16_000
 
 

@@ -24,6 +24,8 @@ from engine.backbones.pocket.training.train import LOWEST, Batches, Recipe, Trai
 from engine.backbones.pocket.vocabulary import SOURCES
 from host_bridge.errors import ZeroStemError
 
+pytestmark = pytest.mark.slow
+
 TONES = {"low": 200, "middle": 600, "high": 3000, "top": 5000}
 """Sources of a made-up world and what they sound like, in Hz."""
 NAMES, CLUTTER_HZ = tuple(TONES), 1300

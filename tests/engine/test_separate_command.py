@@ -17,6 +17,8 @@ import soundfile
 from engine.commands.separate import parser
 from host_bridge.cli import main
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 
 

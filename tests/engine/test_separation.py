@@ -22,6 +22,8 @@ from host_bridge.bwf import Writer, time_reference
 from host_bridge.errors import BadModel, BadRequest, Cancelled, CannotWrite
 from host_bridge.vocabulary import Hertz, Samples
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def pocket() -> Pocket:

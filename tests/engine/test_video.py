@@ -17,6 +17,8 @@ from engine.separation import Wish, _loaded
 from host_bridge.errors import BadAudio, BadRequest, Cancelled
 from host_bridge.vocabulary import quietly
 
+pytestmark = pytest.mark.slow
+
 RATE = 22_050
 
 

@@ -13,6 +13,8 @@ from host_bridge import cli
 from host_bridge.errors import BadAudio, BadRequest, Cancelled
 from presets import PresetError
 
+pytestmark = pytest.mark.process
+
 Room = Callable[[list[str]], int]
 HEAVY = ("torch", "diffusers", "transformers", "scipy", "numpy", "matplotlib", "rich")
 
@@ -53,13 +55,13 @@ def test_help_loads_nothing_heavy() -> None:
     assert not {*HEAVY} & {*done.stdout.splitlines()[-1].split()}, done.stderr
 
 
-def test_help_takes_less_than_a_third_of_a_second() -> None:
+def test_help_takes_less_than_a_third_of_a_second(in_time: Callable[[float, float], None]) -> None:
     def once() -> float:
         start = time.perf_counter()
         python("from host_bridge import cli; cli.main(['--help'])")
         return time.perf_counter() - start
 
-    assert min(once() for _ in range(5)) < 0.3  # the best of five: other programs run on this machine too
+    in_time(min(once() for _ in range(5)), 0.3)  # the best of five: other programs run on this machine too
 
 
 def test_version_is_the_distributions(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +49,8 @@ from host_bridge.vocabulary import new_id
 
 if TYPE_CHECKING:
     from tests.host_bridge.conftest import House
+
+pytestmark = pytest.mark.slow
 
 
 @contextmanager
@@ -317,7 +319,9 @@ def test_what_is_told_from_many_threads_all_arrives(house: "House") -> None:
         assert {framed(line) for _ in ids} == {Accepted(id_, "model/fetch") for id_ in ids}
 
 
-def test_submit_is_accepted_within_milliseconds(house: "House", region: Path, request_file: RequestFile) -> None:
+def test_submit_is_accepted_within_milliseconds(
+    house: "House", region: Path, request_file: RequestFile, in_time: Callable[[float, float], None]
+) -> None:
     took = []
     house.hold.set()
     with datagrams(house) as line:
@@ -328,7 +332,7 @@ def test_submit_is_accepted_within_milliseconds(house: "House", region: Path, re
             while getattr(asked(line, Submit(house.engine.token, job)), "id", "") != job:
                 continue
             took.append(time.perf_counter() - began)
-    assert sorted(took)[50] < 0.01
+    in_time(sorted(took)[50], 0.01)
     for job in house.spool.ids():
         if house.exchange.state(job) == "queued":
             house.exchange.step(job, "cancel")

@@ -21,7 +21,7 @@ from installers.door import Door
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "installers"
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
+pytestmark = [pytest.mark.process, pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")]
 
 PYTHON = """#!/bin/sh
 # Stands in for a Python: `-m venv` makes an environment whose python is this one, pip only says what it was asked for.

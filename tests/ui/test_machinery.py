@@ -10,7 +10,7 @@ from host_bridge.vocabulary import Hertz, Samples
 from ui.models.region import Region
 from ui.models.session import Session
 
-pytestmark = pytest.mark.usefixtures("qt")
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("qt")]
 
 
 class Line:

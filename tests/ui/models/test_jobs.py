@@ -1,6 +1,7 @@
 """The list of jobs says what the daemon says and what lies in the spool, also where these are five hundred."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,9 @@ def test_the_result_of_a_job_that_is_done_is_its_sidecar(jobs: Jobs) -> None:
     assert result.stems[0].prompt == "drums"
 
 
-def test_five_hundred_jobs_are_listed_quickly_and_looked_through_more_quickly(spool: Spool) -> None:
+def test_five_hundred_jobs_are_listed_quickly_and_looked_through_more_quickly(
+    spool: Spool, in_time: Callable[[float, float], None]
+) -> None:
     data = forms.write_request(replace(ASK, name="Song"))
     for number in range(500):
         folder = spool.root / f"job-{number:05}"
@@ -163,8 +166,8 @@ def test_five_hundred_jobs_are_listed_quickly_and_looked_through_more_quickly(sp
     assert jobs.look() == set()
     again_s = time.perf_counter() - start
     assert len(jobs.rows()) == 500
-    assert first_s < 3  # 0.1 s on an idle machine
-    assert again_s < 0.5  # 0.01 s
+    in_time(first_s, 3)  # 0.1 s on an idle machine
+    in_time(again_s, 0.5)  # 0.01 s
 
 
 def test_the_queue_is_summed_up_in_a_line(jobs: Jobs) -> None:

@@ -79,7 +79,7 @@ def test_silence_stays_silence(written: Write) -> None:
 
 
 @pytest.mark.parametrize("rate", [22_050, 44_100, 48_000, 96_000])
-def test_a_block_of_20_ms_is_there_in_time(written: Write, rate: int) -> None:
+def test_a_block_of_20_ms_is_there_in_time(written: Write, rate: int, in_time: Callable[[float, float], None]) -> None:
     sound = GENERATOR.standard_normal((2 * rate, 2)).astype(np.float32)
     mix, stem = written(sound, rate), written(0.3 * sound, rate)
     took = []
@@ -88,7 +88,7 @@ def test_a_block_of_20_ms_is_there_in_time(written: Write, rate: int) -> None:
         (bent,) = Bent(mix, [stem], [1.0], [1 - turn / 20]).sounds
         bent.read(turn * rate // 50, rate // 50)
         took.append(time.perf_counter() - start)
-    assert sorted(took)[10] < 0.04  # 100 ms less the 60 that the card holds; 3 ms on an idle machine
+    in_time(sorted(took)[10], 0.04)  # 100 ms less the 60 that the card holds; 3 ms on an idle machine
 
 
 def test_a_scene_at_other_strengths_is_bent_and_at_the_same_is_itself(two: tuple[File, File]) -> None:
