@@ -77,7 +77,7 @@ wheel-test: $(VENV)/.all
 	export ZEROSTEM_HOME="$$work/home"; \
 	"$$work/venv/bin/zerostem" --version; \
 	"$$work/venv/bin/zerostem" doctor; \
-	cd "$$work"; ZEROSTEM_TESTS_WHEEL=1 $$new -I -m pytest -p no:cacheprovider -c $(CURDIR)/pyproject.toml \
+	cd "$$work"; ZEROSTEM_TESTS_WHEEL=1 $$new -I -m pytest -p no:cacheprovider -c $(CURDIR)/pyproject.toml $(SIDE_BY_SIDE) \
 		$(addprefix $(CURDIR)/tests/,test_house.py presets host_bridge)
 
 # Editable, so that an edit needs no second install and both targets run the very files in this folder; hatchling does it

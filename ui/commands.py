@@ -24,7 +24,8 @@ def panel(argv: list[str]) -> int:
     try:
         from ui.app import main
     except ImportError as error:  # libraries of the system's that Qt wants
-        todo = "Install what it wants (Debian: `apt install libegl1 libxcb-cursor0 libxkbcommon-x11-0`)."
+        wanted = "libegl1 libgl1 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0 libxkbcommon-x11-0"
+        todo = f"Install what it wants (Debian: `apt install {wanted}`)."
         raise BadRequest(f"Qt cannot be loaded: {error}.", todo) from error
 
     return main([path.absolute() for path in options.files], options.screenshot, demo=options.demo, theme=options.theme)
