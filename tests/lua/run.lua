@@ -58,9 +58,9 @@ local build = assert (loadfile (here .. "/build.lua")) ()
 
 local function installed (folder)
 	local scripts = folder .. "/reaper/Scripts/ZeroStem"
-	assert (os.execute ("mkdir -p " .. quoted (scripts) .. " " .. quoted (folder .. "/home/spool")))
-	local facts = { command = { folder .. "/zerostem" }, spool = folder .. "/home/spool",
-		engine_file = folder .. "/home/engine.json" }
+	assert (os.execute ("mkdir -p " .. quoted (scripts) .. " " .. quoted (folder .. "/home" .. "/spool")))
+	local facts = { command = { folder .. "/zerostem" }, spool = folder .. "/home" .. "/spool",
+		engine_file = folder .. "/home" .. "/engine.json" }
 	local modules, register = build (root .. "/host_bridge/hosts/reaper/main.lua", facts), {}
 	write (folder .. "/zerostem", "")
 	for index, action in ipairs (ACTIONS) do

@@ -32,7 +32,7 @@ end)
 
 t.test ("a plain item is named by its samples, and the daemon is told of the job", function ()
 	local seen, folder = t.play (ITEM .. ASK)
-	local file = assert (io.open (folder .. "/home/spool/" .. seen.jobs[1] .. "/request.json", "rb"))
+	local file = assert (io.open (folder .. "/home" .. "/spool/" .. seen.jobs[1] .. "/request.json", "rb"))
 	local request = assert (t.module ("json").decode (file:read ("a")))
 	file:close ()
 	t.same ({ request.source[1].path, request.source[1].start, request.source[2].channel }, { folder .. "/song.wav", 2000, 1 })
