@@ -83,6 +83,15 @@ def test_every_library_that_qts_plug_in_for_x_names_has_its_row(needs: ModuleTyp
     assert {name for name in named if not BUNDLED.match(name)} <= {*needs.QT, *needs.QT_ON_X}
 
 
+def test_the_packages_that_people_are_told_to_install_for_the_panel_are_those_of_the_table(needs: ModuleType) -> None:
+    from ui.commands import LIBRARIES
+
+    assert {*LIBRARIES} <= {*needs.packages(needs.rows(["qt", "qt on x"]))}
+    readme = TESTS.with_name("README.md").read_text(encoding="utf-8")
+    assert " ".join(LIBRARIES) in " ".join(readme.split())
+    assert all(package in readme for package in needs.packages([needs.NEEDS["libportaudio.so.2"]]))
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="apt-get is Debian's")
 @pytest.mark.parametrize("asked", ["1", "0", None])
 def test_packages_are_installed_only_where_that_was_asked_for(

@@ -7,6 +7,11 @@ from pathlib import Path
 from host_bridge.errors import BadRequest
 
 NEEDED = ("PyQt6", "pyqtgraph")
+LIBRARIES = (
+    "libdbus-1-3", "libegl1", "libfontconfig1", "libgl1", "libglib2.0-0", "libxcb-cursor0", "libxcb-icccm4", "libxcb-keysyms1",
+    "libxcb-shape0", "libxkbcommon-x11-0",
+)  # fmt: skip
+"""Debian packages that, with what they depend on, bring all that Qt and its plug-in for X want of the system."""
 THEMES = ("system", "dark", "light")
 
 
@@ -24,8 +29,7 @@ def panel(argv: list[str]) -> int:
     try:
         from ui.app import main
     except ImportError as error:  # libraries of the system's that Qt wants
-        wanted = "libegl1 libgl1 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0 libxkbcommon-x11-0"
-        todo = f"Install what it wants (Debian: `apt install {wanted}`)."
+        todo = f"Install what it wants (Debian: `apt install {' '.join(LIBRARIES)}`)."
         raise BadRequest(f"Qt cannot be loaded: {error}.", todo) from error
 
     return main([path.absolute() for path in options.files], options.screenshot, demo=options.demo, theme=options.theme)
