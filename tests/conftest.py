@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from host_bridge.environment import prepare
+
 os.environ["OMP_NUM_THREADS"] = "1"
 """Before torch is imported, for us and for every process that a test starts: threads of several processes that wait for each
 other's turn on few cores take ten times as long."""
+
+prepare()
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as shells start what runs in the background; programs inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
