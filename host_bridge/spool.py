@@ -260,8 +260,10 @@ def _with_preset(request: RequestFile) -> RequestFile:
     except PresetError as error:
         what, _, todo = str(error).partition(". ")
         raise BadRequest(f"{what}.", todo) from error
-    stems = request.stems or tuple(Stem(prompt, preset.strength) for prompt in preset.prompts)
-    return replace(request, stems=stems, settings={**_settings(preset), **request.settings})
+    own_strength = preset.strength if request.strength is None else request.strength
+    named = tuple(replace(stem, strength=own_strength) if stem.prompt in request.unsaid else stem for stem in request.stems)
+    stems = named or tuple(Stem(prompt, own_strength) for prompt in preset.prompts)
+    return replace(request, stems=stems, unsaid=frozenset(), settings={**_settings(preset), **request.settings})
 
 
 def _settings(preset: Preset) -> dict[str, Any]:

@@ -215,17 +215,22 @@ class Method(Protocol):
         ...
 
 
-def settle(masks: Tensor, powers: Tensor, present: Tensor) -> Tensor:
-    """Masks as they are applied: strength as an exponent, silence for absent prompts, and never more than the mixture.
+def settle(masks: Tensor, powers: Tensor, present: Tensor, *, shared: bool = True) -> Tensor:
+    """Masks as they are applied: silence for absent prompts, no bin given away twice, then strength as an exponent.
 
-    masks (K, ...); powers (K,) from `exponents`; present (K,), 1 or 0. Where the shares of a bin sum to more than 1 they
-    are scaled to it (Wiener-like). An absent prompt's mask is zero, and zero to the power of zero is one: at strength 0
-    even that stem is the mixture.
+    masks (K, ...), at full strength; powers (K,) from `exponents`; present (K,), 1 or 0. Where the masks of a bin sum to more
+    than 1 they are scaled to it (Wiener-like), and only then raised to their powers: so a stem does not depend on the
+    strength of another. Below full strength stems overlap, their sum may exceed the mixture, and the rest, the mixture less
+    all stems, takes the excess away again. shared: whether to scale at all; not where the masks are of the strengths asked for
+    (`strength_in_mask` is false), since the strength of one would then change the others. An absent prompt's mask is zero,
+    and zero to the power of zero is one: at strength 0 even that stem is the mixture.
     """
     exponent = powers.to(masks).reshape(-1, *[1] * (masks.dim() - 1))
     there = present.to(masks).reshape(exponent.shape)
-    shares = (masks.clamp(0, 1) * there) ** exponent
-    return shares / shares.sum(0).clamp_min(1)
+    shares = masks.clamp(0, 1) * there
+    if shared:
+        shares = shares / shares.sum(0).clamp_min(1)
+    return shares**exponent
 
 
 def exponents(method: Method, request: Request) -> Tensor:
