@@ -135,12 +135,11 @@ def _resume(found: Found, work: Work) -> None:
 
 
 def _beat(jobs: Jobs, ending: Event) -> None:
-    """Until the end: let the heart beat, and look through the spool, which the lookout cannot on every file system."""
+    """Until the end: let the heart beat. New jobs are found by the lookout, which also looks by the clock."""
     beat = 0
     while not ending.wait(BEAT_S):
         beat += 1
         try:
             jobs.spool.beat(version("zerostem"), beat)
-            jobs.look()
         except BadSpool as error:  # a full disk, a folder out of reach: it may be well again the next time
             log.error("the spool is out of reach", extra={"why": str(error)})  # noqa: TRY400 - it is said in a sentence

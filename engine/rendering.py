@@ -13,7 +13,7 @@ from engine.audio import Source, resampled
 from engine.backbones.base import Backbone
 from engine.fit import Fit
 from engine.listening import Heard, method_for
-from engine.methods.base import exponents, settle
+from engine.methods.base import exponents, guidances, settle
 from engine.request import Request
 from engine.windows import Layout, Tape
 from host_bridge.bwf import Writer, time_reference
@@ -49,11 +49,12 @@ def write_stems(
 ) -> None:
     """The faithful view: each stem is the region under its mask, and the rest is the region less all stems.
 
-    The rest is taken from the stems as they are written, in float64, so stems and rest add up to the region. A highlight is
+    The rest is taken from the stems as they are written, in float64, so stems and rest add up to the region; where stems below
+    full strength overlap, it holds the overlap with its sign turned. A highlight is
     the region with its stem raised by `gain_db`. Nothing is normalised.
     """
     fit, method = Fit(backbone.grid, backbone.rate, source.rate), method_for(request, backbone)
-    powers = exponents(method, request)
+    powers, guided = exponents(method, request), guidances(method, request)
     present = torch.tensor([verdict.found for verdict in heard.verdicts])
     raised = 10 ** (gain_db / 20) - 1
     with ExitStack() as stack:
@@ -73,13 +74,14 @@ def write_stems(
             if masks.shape[1] != source.channels:
                 masks = masks.mean(1, keepdim=True)  # a region of other channels than the model's: one mask for all
             if method.refine is None:
-                bins = fit.bins(settle(masks, powers, present))
+                bins = fit.bins(settle(masks, powers, present, guided))
             else:
 
                 def fitting(done: float, before: int = position, block: int = count) -> None:
                     progress((before + done * block) / source.length, "fitting")
 
-                bins = settle(method.refine(request, spectrum.abs(), masks, fit.spread, fitting), powers, present)
+                found = method.refine(request, spectrum.abs(), masks, fit.spread, fitting)
+                bins = settle(found, powers, present, guided)
             parts = fit.sound(spectrum, bins)[:, :count].astype(np.float32)
             mix = around[fit.context : fit.context + count]
             rest.write(mix - parts.sum(0, dtype=np.float64))

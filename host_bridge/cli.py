@@ -11,6 +11,7 @@ import shlex
 import sys
 from collections.abc import Callable
 
+from host_bridge.environment import prepare, prepare_process
 from host_bridge.errors import Cancelled, ZeroStemError
 from presets import PresetError
 
@@ -48,7 +49,14 @@ NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command line and return its exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped."""
+    """Run one command line and return its exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped.
+
+    argv None: the process is ours from its start, with the words that it was started with.
+    """
+    if argv is None:
+        prepare_process()
+    else:
+        prepare()
     words = sys.argv[1:] if argv is None else argv
     try:
         code = _dispatch(words)

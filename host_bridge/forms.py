@@ -49,10 +49,16 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class RequestFile:
-    """request.json: what a host wants of a region. settings: further fields of the engine's request, only those given."""
+    """request.json: what a host wants of a region. settings: further fields of the engine's request, only those given.
+
+    strength: of the preset's sounds, and of each stem that names none; None: the preset's own. unsaid: the prompts of the stems
+    for which neither they themselves nor `strength` say anything; without a preset they are at 1.
+    """
 
     stems: tuple[Stem, ...]
     preset: str | None = None
+    strength: float | None = None
+    unsaid: frozenset[str] = frozenset()
     model: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     region: Timeline | None = None
@@ -91,7 +97,10 @@ def read_request(data: bytes, where: str = "request.json") -> RequestFile:
     def inner(key: str, values: Any, rules: Mapping[str, Rule]) -> dict[str, Any]:
         return _fitting(values, f"{where}, {key}", rules, BadRequest, strict=True)
 
-    stems = tuple(Stem(**inner("stems", stem, STEM)) for stem in told["stems"])
+    strength = told.get("strength")
+    asked = [inner("stems", stem, STEM) for stem in told["stems"]]
+    stems = tuple(Stem(**{"strength": 1.0 if strength is None else float(strength), **each}) for each in asked)
+    unsaid = frozenset(each["prompt"] for each in asked if "strength" not in each and strength is None)
     sources = [inner("source", source, SOURCE) for source in told.get("source", ())]
     if not stems and "preset" not in told:
         raise BadRequest(f"{where} names no stem.", "Name at least one sound, or a preset.")
@@ -102,6 +111,8 @@ def read_request(data: bytes, where: str = "request.json") -> RequestFile:
     return RequestFile(
         stems=stems,
         preset=told.get("preset"),
+        strength=None if strength is None else float(strength),
+        unsaid=unsaid,
         model=told.get("model"),
         settings=inner("settings", told.get("settings", {}), SETTINGS),
         region=Timeline(**inner("region", told["region"], REGION)) if "region" in told else None,
@@ -114,7 +125,9 @@ def read_request(data: bytes, where: str = "request.json") -> RequestFile:
 
 def write_request(request: RequestFile) -> bytes:
     """The bytes of request.json. Raises BadRequest for what could not be read again."""
-    told: dict[str, Any] = {"stems": [asdict(stem) for stem in request.stems], "settings": dict(request.settings)}
+    stems = [{"prompt": stem.prompt} if stem.prompt in request.unsaid else asdict(stem) for stem in request.stems]
+    told: dict[str, Any] = {"stems": stems, "settings": dict(request.settings)}
+    told |= {} if request.strength is None else {"strength": request.strength}
     told |= {"source": [{**asdict(source), "path": str(source.path)} for source in request.source]} if request.source else {}
     told |= {"deliver": str(request.deliver)} if request.deliver else {}
     told |= {"region": asdict(request.region)} if request.region else {}

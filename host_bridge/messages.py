@@ -234,7 +234,8 @@ class List(Asked):
 
 @dataclass(frozen=True, slots=True)
 class Strength(Asked):
-    """Give one stem another strength: it is rendered again. Answered with `accepted` at once, and `done` in the end."""
+    """Give one stem another strength: it is rendered again, and the rest; no other stem changes. Answered with `accepted`
+    at once, and `done` in the end."""
 
     address = "job/strength"
     token: Token

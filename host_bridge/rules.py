@@ -68,7 +68,9 @@ STEM = {
         "the sound, which is the stem's name too: one line of up to {LONGEST_NAME} characters, no / and no \\",
         lambda value: isinstance(value, str) and is_stem_name(value),
     ),
-    "strength": Rule("0 (the mix) to 1 (the stem alone); above 1 only with `beyond`; 1 when left out", _real(0, 20), False),
+    "strength": Rule(
+        "0 (the mix) to 1 (the stem alone); above 1 only with `beyond`; left out: the request's", _real(0, 20), False
+    ),
 }
 SOURCE = {
     "path": Rule("the absolute path of a regular audio file; it is only read", is_path),
@@ -103,6 +105,7 @@ REQUEST = {
     "schema": SCHEMA,
     "stems": Rule("the sounds to take out, up to 64; may be empty only with a preset", _list_of(_MOST_STEMS)),
     "preset": Rule("the name of a preset; what the request says itself goes before it", _line(64, 1), False),
+    "strength": Rule("of every stem that says none, a preset's too; left out: the preset's, else 1", _real(0, 20), False),
     "model": Rule("the name of a model; left out: the default", _line(200, 1), False),
     "settings": Rule("see below", _object, False),
     "region": Rule("where the region lies on the host's timeline, see below", _object, False),

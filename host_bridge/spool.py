@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
@@ -225,7 +226,7 @@ class Spool:
                 found = [entry for entry in entries if entry.name not in KEPT - ({"cancel"} if cancel else set())]
             for entry in found:
                 if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry, onerror=_unless_gone)
+                    _remove_tree(Path(entry))
                 else:
                     Path(entry).unlink(missing_ok=True)  # the other thread's temporary file may just have got its name
             if not (folder / "request.json").exists() or self.request(id).source:
@@ -260,8 +261,10 @@ def _with_preset(request: RequestFile) -> RequestFile:
     except PresetError as error:
         what, _, todo = str(error).partition(". ")
         raise BadRequest(f"{what}.", todo) from error
-    stems = request.stems or tuple(Stem(prompt, preset.strength) for prompt in preset.prompts)
-    return replace(request, stems=stems, settings={**_settings(preset), **request.settings})
+    own_strength = preset.strength if request.strength is None else request.strength
+    named = tuple(replace(stem, strength=own_strength) if stem.prompt in request.unsaid else stem for stem in request.stems)
+    stems = named or tuple(Stem(prompt, own_strength) for prompt in preset.prompts)
+    return replace(request, stems=stems, unsaid=frozenset(), settings={**_settings(preset), **request.settings})
 
 
 def _settings(preset: Preset) -> dict[str, Any]:
@@ -269,7 +272,14 @@ def _settings(preset: Preset) -> dict[str, Any]:
     return {key: value for key, value in told.items() if value is not None and value is not False and value != ""}
 
 
-def _unless_gone(_act: object, _path: str, why: tuple[type[BaseException], BaseException, object]) -> None:
-    """For `shutil.rmtree`: what somebody else has taken away meanwhile is no trouble."""
-    if not isinstance(why[1], FileNotFoundError):
-        raise why[1]
+def _remove_tree(folder: Path) -> None:
+    """Remove a folder with all that is in it; what somebody else has taken away meanwhile is no trouble. Raises OSError."""
+
+    def unless_gone(_act: object, _path: str, why: BaseException) -> None:
+        if not isinstance(why, FileNotFoundError):
+            raise why
+
+    if sys.version_info >= (3, 12):
+        shutil.rmtree(folder, onexc=unless_gone)
+    else:
+        shutil.rmtree(folder, onerror=lambda act, path, why: unless_gone(act, path, why[1]))

@@ -11,13 +11,16 @@ from types import ModuleType
 import hypothesis
 import pytest
 
+from host_bridge.environment import prepare
+
 hypothesis.settings.register_profile("no deadline", deadline=None)  # a busy machine is slow, and that is no fault
 hypothesis.settings.load_profile("no deadline")
 
 os.environ["OMP_NUM_THREADS"] = "1"
-os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 """Before torch is imported, for us and for every process that a test starts: threads of several processes that wait for each
-other's turn on few cores take ten times as long, and far longer where they spin meanwhile."""
+other's turn on few cores take ten times as long."""
+
+prepare()
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as shells start what runs in the background; programs inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -82,6 +82,12 @@ def main(argv: list[str]) -> int:
     if options.dawproject:  # which holds all sound itself
         folder = options.dawproject.absolute().with_name(f".{options.dawproject.name}.{os.getpid()}")
     else:
+        if project.media_missing:
+            print(
+                f"zerostem: The project records into {project.media_missing}, which is not on this machine. "
+                "The stems go beside the project.",
+                file=sys.stderr,
+            )
         folder = _free(project.media / f"{_safe(project.path.stem)} stems")
     made = [each for each in (folder, *folder.parents) if not each.exists()]
     try:

@@ -103,7 +103,8 @@ def _show(sidecar: dict[str, Any]) -> None:
         shown = "\n".join(Path(file).name for file in files if file)
         table.add_row(stem["prompt"], f"{stem['strength']:g}", f"{stem['peak_dbfs']:.1f}", note, shown)
     if sidecar["rest"]:
-        table.add_row("(rest)", "", "", "", Path(sidecar["rest"]).name)
+        overlap = sum(stem["strength"] < 1 for stem in sidecar["stems"]) and len(sidecar["stems"]) > 1
+        table.add_row("(rest)", "", "", "less the stems' overlap" if overlap else "", Path(sidecar["rest"]).name)
     console = Console(highlight=False, markup=False)
     console.print(table)
     lag = "none found" if sidecar["lag_samples"] is None else f"{sidecar['lag_samples']} samples"

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from numpy.typing import NDArray
 
 from engine import audio, measure
 from engine.backbones.pocket import Pocket
@@ -107,12 +108,25 @@ def test_strength_zero_gives_back_the_mix(separator: Separator, song: Path, meth
     assert measure.null_dbfs(audio.open_source(song), [Path(told["stems"][0]["path"])]) < -60
 
 
-def test_at_strength_zero_several_stems_share_the_mix_equally_and_the_rest_is_silent(separator: Separator, song: Path) -> None:
-    told = run(separator, song, "drums", "bass", "piano", strength=0)
-    mix = soundfile.read(song)[0]
-    for stem in told["stems"]:
-        np.testing.assert_allclose(soundfile.read(stem["path"])[0], mix / 3, atol=1e-5)
-    assert measure.peak_dbfs(Path(told["rest"])) < -100
+@pytest.mark.parametrize("method", ["joint", "zerosep", "contrast"])
+def test_each_fader_stands_alone_and_the_rest_takes_what_is_left(
+    separator: Separator, song: Path, tmp_path: Path, method: str
+) -> None:
+    def stems(*strengths: float) -> dict[str, NDArray[np.float64]]:
+        out = tmp_path / " ".join(map(str, strengths))
+        request = Request.of(["drums", "bass"], strengths, method=method, steps=3)
+        told = separator.separate(song, request, Wish(out=out))
+        assert told["null_dbfs"] < -120
+        paths = {"rest": told["rest"]} | {stem["prompt"]: stem["path"] for stem in told["stems"]}
+        return {name: soundfile.read(path)[0] for name, path in paths.items()}
+
+    mix, full = soundfile.read(song)[0], stems(1.0, 1.0)
+    drums_alone, both_at_zero = stems(1.0, 0.0), stems(0.0, 0.0)
+    np.testing.assert_allclose(drums_alone["drums"], full["drums"], atol=1e-6)
+    np.testing.assert_allclose(drums_alone["bass"], mix, atol=1e-5)
+    np.testing.assert_allclose(drums_alone["rest"], -full["drums"], atol=1e-5)
+    for name, sign in (("drums", 1), ("bass", 1), ("rest", -1)):
+        np.testing.assert_allclose(both_at_zero[name], sign * mix, atol=1e-5)
 
 
 def test_a_highlight_is_the_mix_with_its_stem_raised(separator: Separator, song: Path) -> None:

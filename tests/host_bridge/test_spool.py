@@ -18,7 +18,7 @@ from host_bridge import files, forms, handover
 from host_bridge.errors import BadAudio, BadMessage, BadRequest, BadSpool, CannotWrite
 from host_bridge.forms import RequestFile, Source, StateFile, Timeline
 from host_bridge.recovery import recover
-from host_bridge.spool import Spool
+from host_bridge.spool import Spool, _remove_tree
 from host_bridge.vocabulary import Hertz, Job, Samples, State, Stem, new_id
 
 JOB = "a-job-of-mine"
@@ -367,6 +367,17 @@ def test_a_region_cut_from_sources_is_cut_again(spool: Spool, tmp_path: Path) ->
     (spool.root / JOB / "region.wav").write_bytes(b"RIFF")
     spool.clear(JOB)
     assert not (spool.root / JOB / "region.wav").exists()
+
+
+def test_removing_a_folder_minds_what_cannot_be_removed_but_not_what_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "inner").mkdir(parents=True)
+    (tmp_path / "folder" / "file").touch()
+    _remove_tree(tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()
+    _remove_tree(tmp_path / "folder")
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        _remove_tree(tmp_path / "file")
 
 
 def test_files_half_written_when_it_died_are_gone(spool: Spool, job: Path) -> None:

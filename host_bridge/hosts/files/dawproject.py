@@ -4,6 +4,7 @@ The form is version 1.0 of github.com/bitwig/dawproject; times are in seconds, a
 """
 
 import os
+import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ def write(path: Path, title: str, tracks: Sequence[Track], tempo: tuple[float, i
     Raises CannotWrite, also when something lies at `path` already, and BadAudio for a file that cannot be read.
     """
     files = list(dict.fromkeys(clip.file for track in tracks for clip in track.clips))
-    names = {file: f"audio/{number:02} {_legal(file.name)}" for number, file in enumerate(files, 1)}
+    names = {file: f"audio/{number:02} {_portable(file.name)}" for number, file in enumerate(files, 1)}
     text = _xml(arrangement(tracks, names, tempo))
     about = ET.Element("MetaData")
     ET.SubElement(about, "Title").text = _legal(title)
@@ -121,6 +122,11 @@ def _sound(file: Path) -> tuple[int, int, float]:
 def _xml(root: ET.Element) -> bytes:
     ET.indent(root)
     return bytes(ET.tostring(root, encoding="UTF-8", xml_declaration=True))
+
+
+def _portable(name: str) -> str:
+    """A file's name as every system can unpack it."""
+    return re.sub(r'[\\/:*?"<>|]', "_", _legal(name))
 
 
 def _legal(text: str) -> str:

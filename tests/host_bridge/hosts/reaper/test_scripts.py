@@ -67,6 +67,29 @@ def test_a_long_sound_is_read_in_many_steps_none_of_them_long(play: Any) -> None
     assert "Waiting..." in told.seen[-1]
 
 
+def test_the_window_can_be_closed_while_sound_is_read_stays_closed_and_reading_goes_on(play: Any) -> None:
+    told = play(
+        ITEM
+        + "track.items[1].values.D_LENGTH = 60 track.items[1].takes[1].values.D_PITCH = 1 "
+        + ANSWER
+        + """
+        stage.pass (0.2)
+        local window = stage.window ()
+        stage.close_window ()
+        local read = P.calls.GetAudioAccessorSamples
+        for turn = 1, 10 do
+            stage.pass (0.1)
+            assert (not window.open, "it is open again")
+        end
+        assert (P.calls.GetAudioAccessorSamples > read, "reading has stopped")
+        assert (window.opened == 1, "it was opened twice")
+        stage.pass (5)
+        """
+    )
+    assert told.calls["GetAudioAccessorSamples"] == -(-60 * 8_000 // 8192)
+    assert len(told.jobs) == 1
+
+
 def test_reading_can_be_stopped_and_leaves_nothing(play: Any, place: Path) -> None:
     scene = ITEM + "track.items[1].values.D_LENGTH = 60 track.items[1].takes[1].values.D_PITCH = 1 " + ANSWER
     told = play(scene + "stage.press_stop (1) stage.pass (1)")
