@@ -19,6 +19,7 @@ import psutil  # type: ignore[import-untyped, unused-ignore]
 
 from engine.measure import sha256
 from host_bridge.errors import CannotWrite
+from host_bridge.forms import write_json
 
 SCHEMA = "zerostem-sidecar/1"
 
@@ -52,8 +53,8 @@ def folder_beside(source: Path) -> Path:
 
 def input_names(sources: Sequence[Path]) -> list[str]:
     """What each input of one run is called: without its extension; with it, then numbered, where two would clash."""
-    plain = [_input_name(source.stem) for source in sources]
-    full = [_input_name(source.name) for source in sources]
+    plain = [input_name(source.stem) for source in sources]
+    full = [input_name(source.name) for source in sources]
     keys = [_key(name) for name in plain]
     taken: set[str] = {key for key in keys if keys.count(key) == 1}
     chosen = []
@@ -164,8 +165,7 @@ class Delivery:
                 hashes[name] = sha256(self._aside / name)
             earlier = {name: was for name, was in listed.items() if name not in hashes and (self.out / name).exists()}
             told = {"schema": SCHEMA, **record, "files": hashes, "earlier": earlier}
-            text = json.dumps(told, ensure_ascii=False, indent=2, allow_nan=False)
-            (self._aside / self.sidecar).write_text(text + "\n", encoding="utf-8")
+            (self._aside / self.sidecar).write_bytes(write_json(told))
             _to_disk(self._aside / self.sidecar)
             self._place(self._aside, listed)
         self._made = []
@@ -300,7 +300,8 @@ _REFUSALS = {
 }
 
 
-def _input_name(name: str) -> str:
+def input_name(name: str) -> str:
+    """What the files of an input or a region are called that bears `name`, whatever that holds and however long it is."""
     safe = _safe(name)
     return _cut(f"_{safe}" if _RESERVED.match(safe) else safe, _LONGEST_INPUT)
 

@@ -77,8 +77,7 @@ class Refused(BridgeError):
     """The daemon said no; `fail` is how."""
 
     def __init__(self, fail: Fail) -> None:
-        what, _, todo = fail.sentence.partition(". ")
-        super().__init__(f"{what}.".replace("..", "."), todo)
+        super().__init__(fail.error, fail.todo)
         self.fail = fail
 
 

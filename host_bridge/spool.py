@@ -189,8 +189,10 @@ class Spool:
         """Journal a step of a job's life, then make it its state. Raises BadSpool."""
         folder, told = self.folder(state.job.id), forms.write_state(state)
         line = {"at": datetime.now(UTC).isoformat(), "pid": os.getpid(), "event": event, "state": state.job.state}
-        line |= {"attempt": state.attempt} | ({"code": state.code, "error": state.error} if state.code else {})
-        append_line(folder / "journal.jsonl", json.dumps(line, ensure_ascii=False).encode())
+        line |= {"attempt": state.attempt} | (
+            {"code": state.code, "error": state.error, "todo": state.todo} if state.code else {}
+        )
+        append_line(folder / "journal.jsonl", json.dumps(line, ensure_ascii=False).encode(errors="backslashreplace"))
         write_whole(folder / "state.json", told)
         self._shown.pop(state.job.id, None)
 
@@ -258,8 +260,7 @@ def _with_preset(request: RequestFile) -> RequestFile:
     try:
         preset = load(request.preset, own if (own / f"{request.preset}.toml").is_file() else LIBRARY)
     except PresetError as error:
-        what, _, todo = str(error).partition(". ")
-        raise BadRequest(f"{what}.", todo) from error
+        raise BadRequest(error.what, error.todo) from error
     stems = request.stems or tuple(Stem(prompt, preset.strength) for prompt in preset.prompts)
     return replace(request, stems=stems, settings={**_settings(preset), **request.settings})
 

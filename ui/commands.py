@@ -1,9 +1,9 @@
 """The panel's door: `zerostem panel`, which says in a sentence what is missing where it cannot open."""
 
-import argparse
 from importlib.util import find_spec
 from pathlib import Path
 
+from host_bridge.arguments import Parser
 from host_bridge.errors import BadRequest
 
 NEEDED = ("PyQt6", "pyqtgraph")
@@ -12,7 +12,7 @@ THEMES = ("system", "dark", "light")
 
 def panel(argv: list[str]) -> int:
     """Run `zerostem panel` with these arguments, until its window is closed. Raises BadRequest, CannotWrite."""
-    parser = argparse.ArgumentParser("zerostem panel", description="The window: drop a file in, name a sound, hear the stem.")
+    parser = Parser("zerostem panel", description="The window: drop a file in, name a sound, hear the stem.")
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="an audio file to open; of several the first")
     parser.add_argument("--theme", choices=THEMES, default="system", help="its colours (default: the system's)")
     parser.add_argument("--demo", action="store_true", help="open the mix that comes along")

@@ -49,6 +49,7 @@ class Arrived:
     moved_to: Path
     out: Path | None
     error: str = ""
+    todo: str = ""
 
 
 @dataclass(eq=False, slots=True)
@@ -102,7 +103,7 @@ class Inbox:
                 out, name = self._place(path, {task.wish.out for task in tasks.values()})
                 request, wish = self.meaning(said_of(path), out, name)
             except (ZeroStemError, PresetError) as error:
-                yield self._failed(path, str(error))
+                yield self._failed(path, error.what, error.todo)
             else:
                 tasks[path] = Task(path, request, wish)
         for outcome in workers.run(list(tasks.values())):
@@ -110,13 +111,13 @@ class Inbox:
             if _stamp(path) != stamps[path]:
                 continue
             if outcome.state == "failed":
-                yield self._failed(path, outcome.error)
+                yield self._failed(path, outcome.error, outcome.todo)
             else:
                 yield Arrived(path, self._move(path, "done"), outcome.task.wish.out)
 
     def _place(self, path: Path, taken: set[Path | None]) -> tuple[Path, str]:
         """A folder in the outbox that is new, or holds what an earlier try made of this very input; and the files' name."""
-        name = delivery.input_names([Path(f"{plain_name(path)}.wav")])[0]
+        name = delivery.input_name(plain_name(path))
         number = 1
         while True:
             out = self.outbox / (name if number == 1 else f"{name} ({number})")
@@ -124,11 +125,11 @@ class Inbox:
                 return out, name
             number += 1
 
-    def _failed(self, path: Path, error: str) -> Arrived:
+    def _failed(self, path: Path, error: str, todo: str) -> Arrived:
         moved = self._move(path, "failed")
         with delivery.spoken(moved.parent):
-            moved.with_name(f"{moved.name}.txt").write_text(f"{error}\n{_AGAIN}\n", encoding="utf-8")
-        return Arrived(path, moved, None, error)
+            moved.with_name(f"{moved.name}.txt").write_text(f"{error}\n{todo}\n{_AGAIN}\n", encoding="utf-8")
+        return Arrived(path, moved, None, error, todo)
 
     def _move(self, path: Path, where: str) -> Path:
         """Bring an input and its note to `inbox/done` or `inbox/failed`, numbered where its name is taken there."""

@@ -1,15 +1,15 @@
 """`zerostem status`: how the daemon and its jobs stand, read from the spool, so that it works while the daemon is down."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from engine.commands.arguments import Parser
+from host_bridge.arguments import Parser
 from host_bridge.client import Client, NoDaemon
 from host_bridge.errors import BadSpool
 from host_bridge.settings import places
 from host_bridge.spool import Spool
+from host_bridge.text import print_json, printable
 
 
 def main(argv: list[str]) -> int:
@@ -21,7 +21,10 @@ def main(argv: list[str]) -> int:
     daemon = _daemon()
     spool = Spool(options.spool or Path(daemon["spool"] or places().spool))
     told = {"daemon": daemon, "jobs": [_job(spool, id_) for id_ in spool.ids()]}
-    print(json.dumps(told, ensure_ascii=False, indent=2) if options.json else _text(told))
+    if options.json:
+        print_json(told)
+    else:
+        print(_text(told))
     return 0
 
 
@@ -40,8 +43,9 @@ def _job(spool: Spool, id: str) -> dict[str, Any]:  # noqa: A002 - a job's id is
     try:
         state = spool.state(id)
     except BadSpool as error:
-        return {"id": id, "state": "unknown", "permille": 0, "stage": "", "eta_s": -1, "device": "", "error": str(error)}
-    return {**asdict(state.job), "error": state.error}
+        unknown = {"id": id, "state": "unknown", "permille": 0, "stage": "", "eta_s": -1, "device": ""}
+        return {**unknown, "error": error.what, "todo": error.todo}
+    return {**asdict(state.job), "error": state.error, "todo": state.todo}
 
 
 def _text(told: dict[str, Any]) -> str:
@@ -53,7 +57,8 @@ def _text(told: dict[str, Any]) -> str:
         return f"{first}\nNo jobs."
     rows = [("JOB", "STATE", "DONE", "STAGE", "")]
     for job in told["jobs"]:
-        rows.append((job["id"], job["state"], f"{job['permille'] / 10:.0f} %", job["stage"], job["error"]))  # noqa: PERF401
+        error = printable(f"{job['error']} {job['todo']}".strip())
+        rows.append((job["id"], job["state"], f"{job['permille'] / 10:.0f} %", job["stage"], error))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([first, *lines])

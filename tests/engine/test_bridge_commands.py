@@ -193,7 +193,7 @@ def test_a_strength_is_set_by_a_stems_number_and_delivered_under_a_new_name(run:
     answer = tmp_path / "answer.json"
     code, out, _ = run("strength", job, "/2", "0.25", "--deliver", "--answer", answer)
     assert (code, out) == (0, f"/2 of {job} is at 25%.\n")
-    assert json.loads(answer.read_text()) == {"schema": "zerostem-answer/1", "error": ""}
+    assert json.loads(answer.read_text()) == {"schema": "zerostem-answer/1", "error": "", "todo": ""}
     with Client.find("test") as client:
         result = client.spool.result(job)
     assert result

@@ -92,7 +92,7 @@ def test_a_command_gets_its_own_arguments_and_gives_the_exit_code(room: Callable
     [
         (BadAudio("The file is empty.", "Choose another."), 1, "The file is empty. Choose another."),
         (BadRequest("A prompt is empty.", "Name a sound."), 2, "A prompt is empty. Name a sound."),
-        (PresetError("There is no preset 'x'. Choose one."), 2, "There is no preset 'x'. Choose one."),
+        (PresetError("There is no preset 'x'.", "Choose one."), 2, "There is no preset 'x'. Choose one."),
         (KeyboardInterrupt(), 130, "Stopped. Nothing unfinished was kept."),
         (Cancelled(), 130, "Stopped. Nothing unfinished was kept."),
         (

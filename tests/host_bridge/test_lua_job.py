@@ -97,10 +97,11 @@ def test_a_spool_that_is_a_file_is_told_of(tmp_path: Path, interpreter: str) -> 
         (StateFile(Job("job-0001", "running", 125, "listening", 65, "cpu"), 1), False, "12 %, listening, 1:05 to go (cpu)"),
         (StateFile(Job("job-0001", "running", 0, "loading"), 1), False, "0 %, loading"),
         (
-            StateFile(Job("job-0001", "failed"), 1, 424, "It is too large. Close others."),
+            StateFile(Job("job-0001", "failed"), 1, 424, "No. 5 is too large.", "Close others."),
             True,
-            "It is too large. Close others.",
+            "No. 5 is too large. Close others.",
         ),
+        (StateFile(Job("job-0001", "failed"), 1, 424, "Both in one. As before."), True, "Both in one. As before."),
         (StateFile(Job("job-0001", "cancelled"), 1), True, "Stopped."),
     ],
 )
