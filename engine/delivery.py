@@ -120,6 +120,8 @@ class Delivery:
     def __enter__(self) -> Self:
         try:
             with spoken(self.out):
+                if self.out.is_symlink() and not self.out.exists():
+                    raise CannotWrite(f"{self.out} is a link to a folder that is not there.", _LINK_TODO)
                 if self.out.exists() and not self.out.is_dir():
                     raise CannotWrite(f"{self.out} is a file, not a folder.", "Choose another folder for the results.")
                 clear_the_dead(self.out)
@@ -223,7 +225,7 @@ class Delivery:
 
 def _stranger(path: Path) -> CannotWrite:
     return CannotWrite(
-        f"{path} is in the way, and it is not as we wrote it, if we did.",
+        f"{path} is in the way: ZeroStem did not write it, or it was changed since.",
         "Move or rename it, or choose another folder for the results.",
     )
 
@@ -275,18 +277,19 @@ def _to_disk(path: Path) -> None:
 
 
 @contextmanager
-def spoken(out: Path) -> Iterator[None]:
-    """Whatever the file system refuses, in two sentences."""
+def spoken(out: Path, todo: str | None = None) -> Iterator[None]:
+    """Whatever the file system refuses, in two sentences. todo: what to do, where the folder is not one for results."""
     try:
         yield
     except OSError as error:
-        where, todo = _REFUSALS.get(
+        where, usual = _REFUSALS.get(
             error.errno or 0,
             (f"cannot be written: {error.strerror or error}", "Choose another folder for the results."),
         )
-        raise CannotWrite(f"{out} {where}.", todo) from error
+        raise CannotWrite(f"{out} {where}.", todo or usual) from error
 
 
+_LINK_TODO = "Make the folder that it leads to, remove the link, or choose another folder for the results."
 _FULL = ("has no space left", "Free some space there, or choose another folder for the results.")
 _CLOSED = ("may not be written to", "Change its permissions, or choose another folder for the results.")
 _REFUSALS = {
@@ -296,6 +299,7 @@ _REFUSALS = {
     errno.EACCES: _CLOSED,
     errno.EPERM: _CLOSED,
     errno.ENAMETOOLONG: ("is too long a name", "Choose a folder with a shorter name."),
+    errno.EEXIST: ("lies below a link to a folder that is not there", _LINK_TODO),
     errno.ENOTDIR: ("lies below a file, not a folder", "Choose another folder for the results."),
 }
 

@@ -99,6 +99,10 @@ class Client:
         """A client of this user's daemon, which has answered. Raises NoDaemon, Refused, BadSpool."""
         engine = discovery.found()
         if engine is None:
+            path = discovery.places().runtime
+            if path.exists():
+                what = f"No daemon can be found, for {path} is damaged."
+                raise NoDaemon(what, "Start one with `zerostem daemon`, which writes that file anew.")
             raise NoDaemon("No daemon runs.", "Start one with `zerostem daemon`.")
         client = cls(engine, name)
         try:

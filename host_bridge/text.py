@@ -1,10 +1,13 @@
 """Text for people: file names and messages of any kind made fit to be printed, so that none of them steers the terminal."""
 
 import json
+import os
 import sys
 import unicodedata
 from typing import Any
 
+LONGEST_FILE_NAME = 255
+"""Bytes of a file name, on every file system that people keep music on."""
 _STEERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Marks that reverse the direction of what follows: a name could show itself as another."""
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -18,6 +21,15 @@ def printable(text: object) -> str:
     """
     told = str(text)
     return told if told.isascii() and told.isprintable() else "".join(map(_shown, told))
+
+
+def shortened(stem: str, tail: str, most: int = LONGEST_FILE_NAME) -> str:
+    """A file name that ends in `tail` and has at most `most` bytes: the stem as it is, or whole characters of it and "…"."""
+    name = stem + tail
+    while len(os.fsencode(name)) > most:
+        stem = stem[:-1]
+        name = f"{stem.rstrip('. ')}…{tail}"
+    return name
 
 
 def as_json(told: Any) -> str:

@@ -21,7 +21,7 @@ from host_bridge.hosts.files import dawproject, stretch, tracks
 from host_bridge.hosts.files.items import Item
 from host_bridge.hosts.files.stretch import Stretch
 from host_bridge.hosts.files.tracks import Clip, Project, Track
-from host_bridge.text import printable
+from host_bridge.text import printable, shortened
 
 if TYPE_CHECKING:
     from engine.separation import Separator, Wish
@@ -164,13 +164,13 @@ def _write(project: Project, source: Track, stems: Sequence[tuple[str, Sequence[
         mode = project.path.stat().st_mode & 0o777
         if target == project.path:
             if project.path.read_bytes() != project.data:
-                target = _free(project.path.with_name(f"{project.path.stem} with stems{project.path.suffix}"))
+                target = _free(project.path.with_name(shortened(project.path.stem, f" with stems{project.path.suffix}")))
                 print(
                     "zerostem: The project was saved meanwhile and stays so; the stems are in a copy of what it was.",
                     file=sys.stderr,
                 )
             else:
-                backup = _free(project.path.with_name(project.path.name + BACKUP))
+                backup = _free(project.path.with_name(shortened(project.path.name, BACKUP)))
                 write_whole(backup, project.data, mode)
                 print(f"kept as it was: {printable(backup)}")
         write_whole(target, data, mode)
@@ -214,5 +214,5 @@ def _free(path: Path) -> Path:
     number, free = 1, path
     while os.path.lexists(free):
         number += 1
-        free = path.with_name(f"{path.stem} ({number}){path.suffix}")
+        free = path.with_name(shortened(path.stem, f" ({number}){path.suffix}"))
     return free

@@ -35,8 +35,9 @@ def _daemon() -> dict[str, Any]:
             return {
                 "running": True, "pid": engine.pid, "port": engine.udp, "version": engine.version, "spool": str(engine.spool),
             }  # fmt: skip
-    except NoDaemon:
-        return {"running": False, "pid": None, "port": None, "version": None, "spool": None}
+    except NoDaemon as error:
+        why = {"error": error.what, "todo": error.todo}
+        return {"running": False, "pid": None, "port": None, "version": None, "spool": None, **why}
 
 
 def _job(spool: Spool, id: str) -> dict[str, Any]:  # noqa: A002 - a job's id is called that everywhere
@@ -50,8 +51,9 @@ def _job(spool: Spool, id: str) -> dict[str, Any]:  # noqa: A002 - a job's id is
 
 def _text(told: dict[str, Any]) -> str:
     daemon = told["daemon"]
-    first = "No daemon runs; start one with `zerostem daemon`."
-    if daemon["running"]:
+    if not daemon["running"]:
+        first = printable(f"{daemon['error']} {daemon['todo']}")
+    else:
         first = f"The daemon runs: process {daemon['pid']}, port {daemon['port']}, version {daemon['version']}."
     if not told["jobs"]:
         return f"{first}\nNo jobs."
