@@ -59,7 +59,8 @@ class Trial:
         if self._process.returncode == 0:
             return
         set_ = ", ".join(f"{name}={os.environ[name]}" for name in SCREENS if os.environ.get(name))
-        if missing := missing_libraries():
+        missing = missing_libraries() if 'plugin "xcb"' in said else []
+        if missing:
             what = f"Qt cannot open a window, for {', '.join(missing)} cannot be loaded ({set_})."
             raise BridgeError(what, f"Install it (Debian: `apt install {' '.join(_PACKAGES[name] for name in missing)}`).")
         why = _reason(said)
