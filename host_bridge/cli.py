@@ -55,7 +55,8 @@ def safely(act: "Callable[[list[str]], int]", words: list[str]) -> int:
     try:
         _prepare_streams()
         code = act(words)
-        print(end="", flush=True)  # pythonw has no stdout at all, and `print` minds that
+        if sys.stdout is not None:  # as with pythonw
+            sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 - the last net: a person gets a sentence, the log gets the traceback
         code = _told(error, words)
     _let_go_of_closed_streams()

@@ -58,22 +58,24 @@ def separate(options: argparse.Namespace, request: Request, wish_of: Wishes) -> 
 
 
 def _tell(options: argparse.Namespace, ended: Sequence[tuple[_Place, Outcome]], began: float) -> list[Outcome]:
-    """Say what failed, write the reports, and sum up. Returns what failed. Raises CannotWrite."""
+    """Write the reports, say what failed, and sum up. Returns what failed. Raises CannotWrite."""
     outcomes = [outcome for _, outcome in ended]
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
-    for outcome in failed:
-        print(f"zerostem: {printable(f'{outcome.task.path}: {outcome.error} {outcome.todo}')}", file=sys.stderr)
-    if options.json:
-        print_json([each.sidecar for each in outcomes if each.sidecar])
     reports = []
-    for folder in dict.fromkeys(place.told_in for place, _ in ended if place.told_in):
-        told = [outcome for place, outcome in ended if place.told_in == folder]
-        reports.append(report.write(folder, told, time.monotonic() - began)[0])
-    if not options.json:
-        counts = [f"{sum(each.state == state for each in outcomes)} {state}" for state in ("done", "skipped", "failed")]
-        print(f"{', '.join(counts)} in {time.monotonic() - began:.1f} s")
-        for path in reports:
-            print(f"report in {printable(path)}")
+    try:
+        for folder in dict.fromkeys(place.told_in for place, _ in ended if place.told_in):
+            told = [outcome for place, outcome in ended if place.told_in == folder]
+            reports.append(report.write(folder, told, time.monotonic() - began)[0])
+    finally:  # a report that cannot be written costs nothing of what is printed
+        for outcome in failed:
+            print(f"zerostem: {printable(f'{outcome.task.path}: {outcome.error} {outcome.todo}')}", file=sys.stderr)
+        if options.json:
+            print_json([each.sidecar for each in outcomes if each.sidecar])
+        else:
+            counts = [f"{sum(each.state == state for each in outcomes)} {state}" for state in ("done", "skipped", "failed")]
+            print(f"{', '.join(counts)} in {time.monotonic() - began:.1f} s")
+            for path in reports:
+                print(f"report in {printable(path)}")
     return failed
 
 

@@ -34,6 +34,7 @@ def _daemon() -> dict[str, Any]:
             engine = client.engine
             return {
                 "running": True, "pid": engine.pid, "port": engine.udp, "version": engine.version, "spool": str(engine.spool),
+                "error": "", "todo": "",
             }  # fmt: skip
     except NoDaemon as error:
         why = {"error": error.what, "todo": error.todo}
