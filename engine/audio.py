@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 import stat
 import struct
 from collections.abc import Iterable, Iterator
@@ -180,7 +181,7 @@ def look(path: Path) -> None:
 def _opened(path: Path) -> Iterator[_Forward]:
     """The file, open; whatever libsndfile finds wrong with it from then on is BadAudio."""
     try:
-        file = _Forward(path)
+        file = _Forward(os.fsencode(path))
     except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: headerless .raw
         raise BadAudio(
             f"{path.name} is not audio that can be read, or its beginning is damaged.",

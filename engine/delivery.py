@@ -19,6 +19,7 @@ import psutil  # type: ignore[import-untyped, unused-ignore]
 
 from engine.measure import sha256
 from host_bridge.errors import CannotWrite
+from host_bridge.forms import write_json
 
 SCHEMA = "zerostem-sidecar/1"
 
@@ -52,8 +53,8 @@ def folder_beside(source: Path) -> Path:
 
 def input_names(sources: Sequence[Path]) -> list[str]:
     """What each input of one run is called: without its extension; with it, then numbered, where two would clash."""
-    plain = [_input_name(source.stem) for source in sources]
-    full = [_input_name(source.name) for source in sources]
+    plain = [input_name(source.stem) for source in sources]
+    full = [input_name(source.name) for source in sources]
     keys = [_key(name) for name in plain]
     taken: set[str] = {key for key in keys if keys.count(key) == 1}
     chosen = []
@@ -119,6 +120,8 @@ class Delivery:
     def __enter__(self) -> Self:
         try:
             with spoken(self.out):
+                if self.out.is_symlink() and not self.out.exists():
+                    raise CannotWrite(f"{self.out} is a link to a folder that is not there.", _LINK_TODO)
                 if self.out.exists() and not self.out.is_dir():
                     raise CannotWrite(f"{self.out} is a file, not a folder.", "Choose another folder for the results.")
                 clear_the_dead(self.out)
@@ -164,8 +167,7 @@ class Delivery:
                 hashes[name] = sha256(self._aside / name)
             earlier = {name: was for name, was in listed.items() if name not in hashes and (self.out / name).exists()}
             told = {"schema": SCHEMA, **record, "files": hashes, "earlier": earlier}
-            text = json.dumps(told, ensure_ascii=False, indent=2, allow_nan=False)
-            (self._aside / self.sidecar).write_text(text + "\n", encoding="utf-8")
+            (self._aside / self.sidecar).write_bytes(write_json(told))
             _to_disk(self._aside / self.sidecar)
             self._place(self._aside, listed)
         self._made = []
@@ -223,7 +225,7 @@ class Delivery:
 
 def _stranger(path: Path) -> CannotWrite:
     return CannotWrite(
-        f"{path} is in the way, and it is not as we wrote it, if we did.",
+        f"{path} is in the way: ZeroStem did not write it, or it was changed since.",
         "Move or rename it, or choose another folder for the results.",
     )
 
@@ -275,18 +277,19 @@ def _to_disk(path: Path) -> None:
 
 
 @contextmanager
-def spoken(out: Path) -> Iterator[None]:
-    """Whatever the file system refuses, in two sentences."""
+def spoken(out: Path, todo: str | None = None) -> Iterator[None]:
+    """Whatever the file system refuses, in two sentences. todo: what to do, where the folder is not one for results."""
     try:
         yield
     except OSError as error:
-        where, todo = _REFUSALS.get(
+        where, usual = _REFUSALS.get(
             error.errno or 0,
             (f"cannot be written: {error.strerror or error}", "Choose another folder for the results."),
         )
-        raise CannotWrite(f"{out} {where}.", todo) from error
+        raise CannotWrite(f"{out} {where}.", todo or usual) from error
 
 
+_LINK_TODO = "Make the folder that it leads to, remove the link, or choose another folder for the results."
 _FULL = ("has no space left", "Free some space there, or choose another folder for the results.")
 _CLOSED = ("may not be written to", "Change its permissions, or choose another folder for the results.")
 _REFUSALS = {
@@ -296,11 +299,13 @@ _REFUSALS = {
     errno.EACCES: _CLOSED,
     errno.EPERM: _CLOSED,
     errno.ENAMETOOLONG: ("is too long a name", "Choose a folder with a shorter name."),
+    errno.EEXIST: ("lies below a link to a folder that is not there", _LINK_TODO),
     errno.ENOTDIR: ("lies below a file, not a folder", "Choose another folder for the results."),
 }
 
 
-def _input_name(name: str) -> str:
+def input_name(name: str) -> str:
+    """What the files of an input or a region are called that bears `name`, whatever that holds and however long it is."""
     safe = _safe(name)
     return _cut(f"_{safe}" if _RESERVED.match(safe) else safe, _LONGEST_INPUT)
 

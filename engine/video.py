@@ -47,7 +47,7 @@ def opened(path: Path, start_s: float | None, length_s: float | None, progress: 
         return
     look(path)
     shelf = places().cache / "tracks"
-    with delivery.spoken(shelf):
+    with delivery.spoken(shelf, "It is for what ZeroStem keeps for a while: make room there, or set ZEROSTEM_HOME elsewhere."):
         shelf.mkdir(parents=True, exist_ok=True)
         delivery.clear_the_dead(shelf)
         aside = tempfile.TemporaryDirectory(prefix=f"{delivery.MARK}{os.getpid()}-", dir=shelf)

@@ -48,9 +48,15 @@ def withdraw(engine: EngineFile) -> None:
 
 
 def found() -> EngineFile | None:
-    """What the last daemon has announced; None where it ended in peace. It may have died since. Raises BadSpool."""
+    """What the last daemon has announced; None where it ended in peace, and where a crash or a full disk spoilt the file.
+
+    It may have died since. Raises BadSpool where the file cannot be read.
+    """
     data = read_plain(places().runtime)
-    return None if data is None else read_engine(data, str(places().runtime))
+    try:
+        return None if data is None else read_engine(data, str(places().runtime))
+    except BadSpool:  # the next daemon writes it anew
+        return None
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from host_bridge.errors import BadSpool
+from host_bridge.text import shortened
 
 LARGEST = 4 << 20
 """Bytes that a JSON file of ours never reaches; a sidecar of a hundred stems has some tens of thousands."""
@@ -23,7 +24,7 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
 
     Raises BadSpool.
     """
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    aside = path.with_name(shortened(f".{path.name}", f".{secrets.token_hex(4)}"))
     try:
         with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, mode), "wb") as file:  # noqa: PTH123 - by descriptor
             file.write(data)

@@ -26,6 +26,7 @@ from host_bridge.rules import (
     STRENGTHS,
     Rule,
 )
+from host_bridge.text import as_json
 from host_bridge.vocabulary import Hertz, Job, Samples, Stem
 
 
@@ -70,12 +71,21 @@ class RequestFile:
 
 @dataclass(frozen=True, slots=True)
 class StateFile:
-    """state.json: the job, how often it was begun, and why it failed."""
+    """state.json: the job, how often it was begun, and of one that failed what happened and what to do.
+
+    A file of version 0.1 has no `todo`: its `error` holds both sentences.
+    """
 
     job: Job
     attempt: int = 0
     code: int = 0
     error: str = ""
+    todo: str = ""
+
+    @property
+    def said(self) -> str:
+        """What happened and what to do, as one text for people; empty where the job has not failed."""
+        return f"{self.error} {self.todo}".strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +151,13 @@ def read_state(data: bytes, where: str = "state.json") -> StateFile:
     """How a job stands. Raises BadSpool."""
     told = _checked(data, where, "zerostem-state/1", STATE, BadSpool)
     job = Job(*(told[key] for key in ("id", "state", "permille", "stage", "eta_s", "device")))
-    return StateFile(job, told["attempt"], told["code"], told["error"])
+    return StateFile(job, told["attempt"], told["code"], told["error"], told.get("todo", ""))
 
 
 def write_state(state: StateFile) -> bytes:
     """The bytes of state.json."""
     told = {**asdict(state.job), "attempt": state.attempt, "code": state.code, "error": state.error}
-    return _written("zerostem-state/1", told)
+    return _written("zerostem-state/1", {**told, "todo": state.todo})
 
 
 def read_strengths(data: bytes, where: str = "strengths.json") -> dict[str, int]:
@@ -193,8 +203,8 @@ def read_result(data: bytes, where: str = "result.json") -> dict[str, Any]:
 
 
 def write_json(told: Mapping[str, Any]) -> bytes:
-    """JSON as we write it: UTF-8, two blanks, keys in their order, a line end."""
-    return (json.dumps(told, ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
+    """JSON as we write it: UTF-8, two blanks, keys in their order, a line end; of paths see `text.as_json`."""
+    return f"{as_json(told)}\n".encode()
 
 
 Trouble = type[BadRequest] | type[BadSpool]

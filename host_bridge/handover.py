@@ -12,6 +12,7 @@ from host_bridge.errors import BadAudio, CannotWrite
 from host_bridge.files import sync_folder
 from host_bridge.forms import Source
 from host_bridge.rules import is_path
+from host_bridge.text import shortened
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
 """What file systems say that know no hard links: FAT, some network folders."""
@@ -54,7 +55,7 @@ def _added(stem: Path, folder: Path, job: str) -> Path:
     try:
         number = 1
         while True:
-            place = folder / (stem.name if number == 1 else f"{stem.stem} ({number}){stem.suffix}")
+            place = folder / (stem.name if number == 1 else shortened(stem.stem, f" ({number}){stem.suffix}"))
             if place.is_file() and not place.is_symlink() and filecmp.cmp(stem, place, shallow=False):
                 return place
             if not os.path.lexists(place):

@@ -36,8 +36,12 @@ def _yes_or_no(value: Any) -> bool:
 
 
 def is_path(value: Any) -> bool:
-    """Whether it is an absolute path, on one line, that goes nowhere up."""
-    return _line(4096, 1)(value) and PurePath(value).is_absolute() and ".." not in PurePath(value).parts
+    """Whether it is an absolute path that goes nowhere up.
+
+    File names may hold anything else, line ends and bytes that are no UTF-8 included.
+    """
+    fits = isinstance(value, str) and 0 < len(value) <= 4096 and "\0" not in value
+    return fits and PurePath(value).is_absolute() and ".." not in PurePath(value).parts
 
 
 def _list_of(most: int, least: int = 0) -> Callable[[Any], bool]:
@@ -60,6 +64,8 @@ def _strengths(value: Any) -> bool:
     return isinstance(value, dict) and all(_stem(name) and _whole(0, 1000)(each) for name, each in value.items())
 
 
+LONGEST_TITLE = 200
+"""Characters of what a host calls a region."""
 _MOST_STEMS, _MOST_CHANNELS = 64, 64
 SCHEMA = Rule("the form's name and version", lambda value: isinstance(value, str))
 
@@ -113,7 +119,7 @@ REQUEST = {
         "instead of region.wav: one entry per channel, all of one length, see below", _list_of(_MOST_CHANNELS, 1), False
     ),
     "deliver": Rule("the absolute path of an existing folder where the stems are added, under new names", is_path, False),
-    "name": Rule("what the host calls the region", _line(200), False),
+    "name": Rule("what the host calls the region", _line(LONGEST_TITLE), False),
     "host": Rule("who asks: reaper, ardour, audacity, panel, cli", _line(64), False),
 }
 STATE = {
@@ -126,7 +132,8 @@ STATE = {
     "device": Rule("which device computes, empty before one does", _line(200)),
     "attempt": Rule("how often it was begun", _whole(0)),
     "code": Rule("of a failed job the number of PROTOCOL.md, else 0", _whole(0)),
-    "error": Rule("of a failed job what happened and what to do, else empty", _line(4000)),
+    "error": Rule("of a failed job what happened, else empty; where there is no `todo`, also what to do", _line(4000)),
+    "todo": Rule("of a failed job what to do, else empty", _line(4000), False),
 }
 STRENGTHS = {
     "schema": SCHEMA,

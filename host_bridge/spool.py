@@ -190,8 +190,10 @@ class Spool:
         """Journal a step of a job's life, then make it its state. Raises BadSpool."""
         folder, told = self.folder(state.job.id), forms.write_state(state)
         line = {"at": datetime.now(UTC).isoformat(), "pid": os.getpid(), "event": event, "state": state.job.state}
-        line |= {"attempt": state.attempt} | ({"code": state.code, "error": state.error} if state.code else {})
-        append_line(folder / "journal.jsonl", json.dumps(line, ensure_ascii=False).encode())
+        line |= {"attempt": state.attempt} | (
+            {"code": state.code, "error": state.error, "todo": state.todo} if state.code else {}
+        )
+        append_line(folder / "journal.jsonl", json.dumps(line, ensure_ascii=False).encode(errors="backslashreplace"))
         write_whole(folder / "state.json", told)
         self._shown.pop(state.job.id, None)
 
@@ -259,8 +261,7 @@ def _with_preset(request: RequestFile) -> RequestFile:
     try:
         preset = load(request.preset, own if (own / f"{request.preset}.toml").is_file() else LIBRARY)
     except PresetError as error:
-        what, _, todo = str(error).partition(". ")
-        raise BadRequest(f"{what}.", todo) from error
+        raise BadRequest(error.what, error.todo) from error
     own_strength = preset.strength if request.strength is None else request.strength
     named = tuple(replace(stem, strength=own_strength) if stem.prompt in request.unsaid else stem for stem in request.stems)
     stems = named or tuple(Stem(prompt, own_strength) for prompt in preset.prompts)

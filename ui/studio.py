@@ -313,8 +313,7 @@ class Studio(QObject):
             if isinstance(message, Done):
                 self._fetch_result()
             elif isinstance(message, Fail) and message.what == Strength.address:
-                what, _, todo = message.sentence.partition(". ")
-                self.say(f"{what}.", todo, "trouble")
+                self.say(message.error, message.todo, "trouble")
 
     def _greet(self, new: list[Row]) -> None:
         """Regions that came from a DAW: the first is opened where nothing is, the others are named."""
@@ -333,8 +332,7 @@ class Studio(QObject):
         if self.take is None or row.id != self.take.job:
             return
         if row.state == "failed":
-            what, _, todo = row.error.partition(". ")
-            self.say(f"{what.rstrip('.')}.", todo, "trouble")
+            self.say(row.error, row.todo, "trouble")
         elif row.state == "cancelled":
             self.say(texts.CANCELLED)
         elif row.state == "done":

@@ -106,7 +106,6 @@ NO_FOLDER = "{path} cannot be made: {why}."
 NO_FOLDER_TODO = "Check the folder's permissions."
 CANNOT_DELETE = "{path} cannot be deleted: {why}."
 CANNOT_DELETE_TODO = "Check its permissions."
-MEND_PRESET = "Mend its file."
 
 # The stems.
 STEMS = "Stems"

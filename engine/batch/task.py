@@ -27,13 +27,17 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a task. skipped: it had been done before, and the sidecar is of then."""
+    """What became of a task. skipped: it had been done before, and the sidecar is of then.
+
+    error, todo: of one that failed what happened and what to do.
+    """
 
     task: Task
     state: Literal["done", "skipped", "failed"]
     seconds: float
     sidecar: dict[str, Any] | None = None
     error: str = ""
+    todo: str = ""
     exit_code: int = 0
 
 
@@ -45,7 +49,7 @@ def attend(separator: "Separator", task: Task, progress: Progress) -> Outcome:
             return Outcome(task, "skipped", time.monotonic() - began, told)
         told = separator.separate(task.path, task.request, task.wish, progress)
     except ZeroStemError as error:
-        return Outcome(task, "failed", time.monotonic() - began, None, str(error), error.exit_code)
+        return Outcome(task, "failed", time.monotonic() - began, None, error.what, error.todo, error.exit_code)
     return Outcome(task, "done", time.monotonic() - began, told)
 
 

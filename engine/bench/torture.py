@@ -3,7 +3,6 @@
 A daemon of its own in a temporary home: nothing of the user's is touched.
 """
 
-import argparse
 import json
 import random
 import socket
@@ -23,6 +22,8 @@ from engine.bench.kills import kills, turns
 from engine.bench.noise import packets
 from engine.bench.victim import Victim, losing
 from host_bridge import wire
+from host_bridge.arguments import Parser
+from host_bridge.cli import safely
 from host_bridge.client import Client, NoDaemon, Refused
 from host_bridge.spool import KEPT
 from host_bridge.vocabulary import new_id
@@ -181,7 +182,7 @@ PARTS: dict[str, tuple[Part, int]] = {
 
 def main(argv: Sequence[str]) -> int:
     """Run the parts and print a row for each."""
-    made = argparse.ArgumentParser("torture", description="What the daemon survives, counted.")
+    made = Parser("torture", description="What the daemon survives, counted.")
     for name, (_, usual) in PARTS.items():
         made.add_argument(f"--{name}", type=int, default=usual, help=f"default {usual}; 0: leave it out")
     made.add_argument("--seed", type=int, default=1)
@@ -211,4 +212,4 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(safely(main, sys.argv[1:]))

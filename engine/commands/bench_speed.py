@@ -11,8 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from engine.commands.arguments import Parser
 from engine.commands.ticking import ticking
+from host_bridge.arguments import Parser
 from host_bridge.errors import BadRequest, CannotWrite
 
 if TYPE_CHECKING:

@@ -1,15 +1,15 @@
 """`zerostem models`: which models there are, and fetching, checking, finding and removing them."""
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from typing import Any
 
 from engine import fetching, weights
-from engine.commands.arguments import Parser
-from engine.commands.bars import bar
+from engine.commands.progress import bar
+from host_bridge.arguments import Parser
 from host_bridge.errors import BadModel, Cancelled
+from host_bridge.text import print_json
 
 
 def main(argv: list[str]) -> int:
@@ -29,7 +29,10 @@ def main(argv: list[str]) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     rows = [_row(model) for model in weights.CATALOGUE.values()]
-    print(json.dumps(rows, indent=2) if options.json else _table(rows))
+    if options.json:
+        print_json(rows)
+    else:
+        print(_table(rows))
     return 0
 
 
@@ -65,7 +68,7 @@ def _verify(options: argparse.Namespace) -> int:
         found = weights.find(options.model)
         told = fetching.verify(found, progress)
     if options.json:
-        print(json.dumps({"folder": str(found.folder), "files": told}, indent=2))
+        print_json({"folder": str(found.folder), "files": told})
     else:
         words = {True: "whole", False: "DAMAGED", None: "whole as far as can be seen: nothing here says what its bytes must be"}
         print("\n".join([f"{found.folder}:", *(f"  {name}: {words[state]}" for name, state in told.items())]))

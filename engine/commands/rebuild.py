@@ -1,14 +1,14 @@
 """`zerostem rebuild`: make stems again from what their sidecar says, and say whether they are the same bytes."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.commands.arguments import Parser
 from engine.request import DIALS, Request
+from host_bridge.arguments import Parser
 from host_bridge.errors import BadAudio, BadRequest
 from host_bridge.files import read_plain
 from host_bridge.forms import read_result
+from host_bridge.text import print_json, printable
 
 if TYPE_CHECKING:
     from engine.separation import Wish
@@ -39,10 +39,10 @@ def main(argv: list[str]) -> int:
     again = Separator.load(told["model"]["name"], options.device, _way(told)).separate(source, request, wish)
     same = {name: again["files"].get(name) == was for name, was in told["files"].items()}
     if options.json:
-        print(json.dumps(again, ensure_ascii=False, indent=2))
+        print_json(again)
     else:
         print("\n".join(f"{'the same ' if equal else 'different'}  {name}" for name, equal in same.items()))
-        print(f"in {wish.out}")
+        print(f"in {printable(wish.out)}")
     return 0 if all(same.values()) else 1
 
 

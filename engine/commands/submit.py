@@ -1,15 +1,18 @@
 """`zerostem submit`: put a file into the daemon's spool, and wait for its stems if asked to."""
 
 import argparse
-import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from engine.commands import wanted
-from engine.commands.arguments import Parser
+from host_bridge.arguments import Parser
 from host_bridge.errors import BadAudio, BadRequest
 from host_bridge.forms import RequestFile, Source
+from host_bridge.messages import one_line
+from host_bridge.rules import LONGEST_TITLE
+from host_bridge.text import print_json, printable
 from host_bridge.vocabulary import Samples
 
 
@@ -40,7 +43,10 @@ def main(argv: list[str]) -> int:
         if options.wait:
             followed(client, job)
             told |= {"folder": str(client.spool.folder(job) / "stems"), "result": client.spool.result(job)}
-    print(json.dumps(told, ensure_ascii=False, indent=2) if options.json else "\n".join([job, *_lines(told)]))
+    if options.json:
+        print_json(told)
+    else:
+        print("\n".join([job, *map(printable, _lines(told))]))
     return 0
 
 
@@ -56,7 +62,7 @@ def _request(options: argparse.Namespace) -> RequestFile:
         wanted.for_daemon(options),
         source=_sources(options.file, options.start, options.length),
         deliver=options.out.absolute() if options.out else None,
-        name=options.file.stem,
+        name=one_line(printable(options.file.stem), LONGEST_TITLE),
         host="cli",
     )
 
@@ -67,7 +73,7 @@ def _sources(file: Path, start_s: float | None, length_s: float | None) -> tuple
     if not file.is_file():
         raise BadAudio(f"{file} is not there, or no file.", "Check the name and the folder.")
     try:
-        about = soundfile.info(file)
+        about = soundfile.info(os.fsencode(file))
     except (soundfile.LibsndfileError, TypeError) as error:
         raise BadAudio(f"{file.name} is not audio that can be read.", "Convert it to WAV, FLAC, AIFF, OGG or MP3.") from error
     start = round((start_s or 0) * about.samplerate)

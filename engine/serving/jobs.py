@@ -136,11 +136,12 @@ class Jobs:
             with self.books:
                 before = self.spool.state(job)
                 device = (self.spool.result(job) or {}).get("device", "") if event == "finish" else ""
-                after = replace(before, job=Job(job, state, permille, stage, eta_s, device), code=0, error="")
+                after = replace(before, job=Job(job, state, permille, stage, eta_s, device), code=0, error="", todo="")
                 if event == "start":
                     after = replace(after, attempt=before.attempt + 1)
                 if error:
-                    after = replace(after, code=int(error.code), error=Fail.of(error).sentence)
+                    told = Fail.of(error)
+                    after = replace(after, code=told.code, error=told.error, todo=told.todo)
                 self.spool.record(after, event)
         except BridgeError as trouble:  # a full disk must not keep anybody from hearing how it ended
             log.error("state not written", extra={"job": job, "why": str(trouble)})  # noqa: TRY400 - it is said in a sentence
@@ -194,5 +195,5 @@ class Jobs:
             return Cancelled(job)
         if state == "failed":
             told: StateFile = self.spool.state(job)
-            return Fail(job, Submit.address, told.code, told.error)
+            return Fail(job, Submit.address, told.code, told.error, told.todo)
         return Done(job, Submit.address, len((self.spool.result(job) or {"stems": ()})["stems"]))

@@ -45,7 +45,7 @@ def region_of(folder: Path, request: forms.RequestFile, progress: Progress) -> P
 def _opened(path: Path, wanted: forms.Source | None) -> tuple[Source, int]:
     """The stretch of a file that is wanted, None: all of it; and the channel."""
     try:
-        about = soundfile.info(path)
+        about = soundfile.info(os.fsencode(path))
     except (soundfile.LibsndfileError, TypeError) as error:
         raise BadAudio(f"{path} is not audio that can be read.", "Convert it to WAV, FLAC, AIFF, OGG or MP3.") from error
     start, length, channel = (wanted.start, wanted.length, wanted.channel) if wanted else (Samples(0), about.frames, 0)

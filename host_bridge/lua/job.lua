@@ -201,7 +201,7 @@ function job.new (json, facts, system)
 		local state, why = told (folder (id) .. "/state.json", "zerostem-state/1")
 		if state or why then return state, why end
 		if read (folder (id) .. "/request.json") then
-			return { id = id, state = "queued", permille = 0, stage = "", eta_s = -1, device = "", error = "", code = 0 }
+			return { id = id, state = "queued", permille = 0, stage = "", eta_s = -1, device = "", error = "", todo = "", code = 0 }
 		end
 		return nil, "The job " .. id .. " is no longer in the spool. Separate the region again.", true
 	end
@@ -225,6 +225,12 @@ function job.new (json, facts, system)
 		return system.now () - beats.at
 	end
 
+	-- What happened and what to do, for people: a file that an older ZeroStem wrote holds both in `error`.
+	local function sentences (ended)
+		local todo = type (ended.todo) == "string" and ended.todo or ""
+		return todo == "" and ended.error or ended.error .. " " .. todo
+	end
+
 	-- How a job stands, for people and scripts: its state.json with `said`, a line that can be shown, and `ended`, whether
 	-- there is nothing left to wait for. Otherwise as `jobs.state`.
 	function jobs.look (id)
@@ -234,7 +240,7 @@ function job.new (json, facts, system)
 		for key, value in pairs (state) do shown[key] = value end
 		shown.ended = state.state == "failed" or state.state == "cancelled" or jobs.result (id) ~= nil
 		if state.state == "failed" then
-			shown.said = state.error
+			shown.said = sentences (state)
 		elseif state.state == "cancelled" then
 			shown.said = "Stopped."
 		elseif shown.ended then
@@ -311,7 +317,7 @@ function job.new (json, facts, system)
 		if not answer and not why then return nil end
 		os.remove (path)
 		if why then return false, why end
-		if answer.error ~= "" then return false, answer.error end
+		if answer.error ~= "" then return false, sentences (answer) end
 		return true
 	end
 

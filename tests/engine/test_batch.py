@@ -280,7 +280,7 @@ def test_one_device_that_is_named_is_the_only_one() -> None:
 
 
 def outcome_of(path: Path) -> Outcome:
-    return Outcome(Task(path, DRUMS, Wish(path.parent)), "failed", 1.5, None, "It is broken. Mend it.", 1)
+    return Outcome(Task(path, DRUMS, Wish(path.parent)), "failed", 1.5, None, "It is broken.", "Mend it.", 1)
 
 
 @pytest.mark.parametrize("name", ["report.csv", "report.json"])
@@ -466,5 +466,7 @@ def test_ctrl_c_stops_within_a_second_and_leaves_what_was_finished_and_nothing_e
     assert complained == "zerostem: Stopped. Nothing unfinished was kept.\n"
     assert rest == ""
     assert "1/2 1.wav: done" in said
+    assert "1 done, 0 skipped, 0 failed" in said
     in_time(took, 2)  # a second, and another one for a machine that does other things as well
-    assert listing(out) == ["1 - drums.wav", "1 - rest.wav", "1.json"]
+    assert listing(out) == ["1 - drums.wav", "1 - rest.wav", "1.json", "report.csv", "report.json"]
+    assert [row["state"] for row in rows(out)] == ["done"]

@@ -320,7 +320,7 @@ def test_what_cannot_be_done_fails_with_a_code_and_two_sentences(
     fail = house.end(job)[-1]
     assert isinstance(fail, Fail)
     assert fail.code == code
-    assert words in fail.sentence
+    assert words in fail.said
     house.settle()
     assert listing(house.spool.folder(job)) <= KEPT
     assert house.jobs.submit(job) == fail
@@ -332,7 +332,7 @@ def test_a_job_that_failed_is_done_once_it_can_be(house: House, region: Path) ->
     fail = house.end(job)[-1]
     assert isinstance(fail, Fail)
     assert fail.code == Code.FAULT
-    assert "inside the model" in fail.sentence
+    assert "inside the model" in fail.said
     house.model.wrong = None
     house.jobs.retry(job)
     house.done(job)
@@ -418,7 +418,7 @@ def test_a_link_in_the_place_of_the_region_is_not_followed(house: House, region:
     house.jobs.submit(job)
     fail = house.end(job)[-1]
     assert isinstance(fail, Fail)
-    assert "not a regular file" in fail.sentence
+    assert "not a regular file" in fail.said
 
 
 def test_stems_are_added_to_the_folder_that_was_named_and_nothing_there_is_touched(

@@ -84,7 +84,7 @@ def test_a_job_that_failed_says_why_and_may_be_tried_again(house: "House", regio
     with house.client() as client:
         job = client.submit(request_file, region)
         *_, last = client.watch(job)
-        assert last == Fail(job, "job/submit", int(Code.BAD_REQUEST), "The piano is out of tune. Call somebody.")
+        assert last == Fail(job, "job/submit", int(Code.BAD_REQUEST), "The piano is out of tune.", "Call somebody.")
         with pytest.raises(Refused, match="out of tune"):
             client.ring(job)
         house.wrong = lambda _id: None

@@ -1,6 +1,7 @@
 """What host scripts write and read in Lua is what we read and write here."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from host_bridge.bwf import Writer
 from host_bridge.errors import BadRequest
 from host_bridge.forms import RequestFile, StateFile, Timeline
 from host_bridge.spool import Spool
+from host_bridge.text import as_json
 from host_bridge.vocabulary import Hertz, Job, Samples, Stem, is_id, is_stem_name
 
 SHARED = Path(__file__).parents[2] / "host_bridge" / "lua"
@@ -97,10 +99,11 @@ def test_a_spool_that_is_a_file_is_told_of(tmp_path: Path, interpreter: str) -> 
         (StateFile(Job("job-0001", "running", 125, "listening", 65, "cpu"), 1), False, "12 %, listening, 1:05 to go (cpu)"),
         (StateFile(Job("job-0001", "running", 0, "loading"), 1), False, "0 %, loading"),
         (
-            StateFile(Job("job-0001", "failed"), 1, 424, "It is too large. Close others."),
+            StateFile(Job("job-0001", "failed"), 1, 424, "No. 5 is too large.", "Close others."),
             True,
-            "It is too large. Close others.",
+            "No. 5 is too large. Close others.",
         ),
+        (StateFile(Job("job-0001", "failed"), 1, 424, "Both in one. As before."), True, "Both in one. As before."),
         (StateFile(Job("job-0001", "cancelled"), 1), True, "Stopped."),
     ],
 )
@@ -221,3 +224,18 @@ def test_shared_lua_needs_nothing_that_a_hosts_sandbox_lacks(name: str) -> None:
         "Session",
     )
     assert not [word for word in lacking if word in code]
+
+
+@pytest.mark.parametrize("name", [b"bad\xff", b"\x80\xfe.wav", "Ü".encode() + b"\xc3", b"plain"])
+def test_lua_reads_and_writes_the_bytes_of_such_a_path(name: bytes, tmp_path: Path, interpreter: str) -> None:
+    (tmp_path / "told.json").write_text(as_json({"path": os.fsdecode(name)}), encoding="utf-8")
+    program = f"""
+    local json = dofile ("{SHARED}/json.lua")
+    local told = json.decode (io.open ("told.json", "rb"):read ("a"))
+    io.open ("path", "wb"):write (told.path)
+    io.open ("again.json", "wb"):write (json.encode (told))
+    """
+    (tmp_path / "program.lua").write_text(program, encoding="utf-8")
+    subprocess.run([interpreter, "program.lua"], cwd=tmp_path, check=True)
+    assert (tmp_path / "path").read_bytes() == name
+    assert os.fsencode(json.loads((tmp_path / "again.json").read_text(encoding="utf-8"))["path"]) == name

@@ -555,3 +555,16 @@ def test_the_lua_reader_needs_nothing_that_a_hosts_sandbox_lacks() -> None:
     assert not [
         word for word in ("require", "rawget", "rawset", "dofile", "debug.", "coroutine", "<const>", "<close>") if word in code
     ]
+
+
+def test_a_failed_jobs_two_sentences_stay_apart_and_a_file_of_the_version_before_is_read(spool: Spool, job: Path) -> None:
+    spool.record(StateFile(Job(JOB, "failed"), 1, 415, "Take 1. Drums.wav is cut off.", "Copy it again."), "fail")
+    state = spool.state(JOB)
+    assert (state.error, state.todo) == ("Take 1. Drums.wav is cut off.", "Copy it again.")
+    path = job / "state.json"
+    told = json.loads(path.read_text())
+    del told["todo"]
+    both = "Take 1. Drums.wav is cut off. Copy it again."
+    path.write_text(json.dumps(told | {"error": both}))
+    before = spool.state(JOB)
+    assert (before.error, before.todo, before.said) == (both, "", both)

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from host_bridge.errors import BadRequest
 from host_bridge.hosts import load
 from host_bridge.hosts.base import Facts
 from installers import reapack
@@ -58,7 +59,7 @@ def test_the_scripts_are_whole_lua(tmp_path: Path) -> None:
 
 
 def test_the_command_needs_an_address(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
+    with pytest.raises(BadRequest, match="--url"):
         reapack.main([str(tmp_path)])
     assert reapack.main([str(tmp_path), "--url", URL]) == 0
     assert str(tmp_path / "index.xml") in capsys.readouterr().out

@@ -4,6 +4,7 @@ A file is read once, block by block, into peaks of `CELL` frames: 12 MB for an h
 made from these, finer ones from the file itself.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ class Overview:
     def scan(self, progress: Progress = quietly) -> None:
         """Read it all, once; again goes on where it was stopped. Raises BadAudio, and Cancelled through `progress`."""
         try:
-            with soundfile.SoundFile(self.path) as file:
+            with soundfile.SoundFile(os.fsencode(self.path)) as file:
                 file.seek(self._start + self._read)
                 while not self.whole:
                     progress(self._read / self.frames, "reading")

@@ -130,7 +130,7 @@ class File:
         if not self.path.is_file():  # opening a pipe would wait for ever
             raise BadAudio(texts.NO_FILE.format(name=self.path.name), texts.NO_FILE_TODO)
         try:
-            return soundfile.SoundFile(self.path)
+            return soundfile.SoundFile(os.fsencode(self.path))
         except (soundfile.LibsndfileError, TypeError, OSError) as error:
             raise self._refusal(error) from error
 

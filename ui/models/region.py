@@ -1,5 +1,6 @@
 """What is open in the panel: a file that was dropped in, or a region that came from a DAW with one of its jobs."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def of_file(path: Path) -> Region:
     if not path.is_file():
         raise BadAudio(texts.NO_FILE.format(name=path.name), texts.NO_FILE_TODO)
     try:
-        about = soundfile.info(path)
+        about = soundfile.info(os.fsencode(path))
     except (soundfile.LibsndfileError, TypeError) as error:
         raise BadAudio(texts.NO_AUDIO.format(name=path.name), texts.NO_AUDIO_TODO) from error
     if not 0 < about.frames < 2**62:

@@ -113,7 +113,7 @@ def _clip(clips: ET.Element, clip: Clip, place: str, sound: tuple[int, int, floa
 def _sound(file: Path) -> tuple[int, int, float]:
     """Channels, rate in hertz and length in seconds."""
     try:
-        told = soundfile.info(file)
+        told = soundfile.info(os.fsencode(file))
     except (soundfile.LibsndfileError, OSError) as error:
         raise BadAudio(f"{file.name} cannot be read: {error}.", "Check that it is there, and whole.") from error
     return told.channels, told.samplerate, told.frames / told.samplerate

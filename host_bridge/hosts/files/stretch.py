@@ -1,6 +1,7 @@
 """What the items of a track play of their files, in whole samples: what there is to separate."""
 
 import math
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -43,7 +44,7 @@ def _stretch(item: Item) -> Stretch | str:
     """Whole samples around what the item plays; or why there are none."""
     assert item.file is not None
     try:
-        told = soundfile.info(item.file)
+        told = soundfile.info(os.fsencode(item.file))
     except (soundfile.LibsndfileError, OSError) as error:
         return f"plays {item.file.name}, which cannot be read ({error})".replace("\n", " ")
     rate, frames = told.samplerate, told.frames
