@@ -21,6 +21,7 @@ from engine.backbones.base import Conditioning
 from engine.inversion.base import Inversion, Ladder, Trail
 from engine.methods.base import Estimate, Method, Scene, presence, presence_work, turned
 from engine.passes import Passes, Work
+from host_bridge import atomic
 
 log = logging.getLogger(__name__)
 
@@ -47,38 +48,37 @@ class Shelf:
             return None
         if hashlib.sha256(packed[DIGEST:]).digest() != packed[:DIGEST]:
             log.warning("a kept entry was damaged and is computed again (%s)", path)
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
             return None
-        os.utime(path)
+        with suppress(OSError):  # another process may have removed it since; it was read whole
+            os.utime(path)
         return load(packed[DIGEST:])
 
     def put(self, key: str, tensors: dict[str, Tensor]) -> None:
         """Keep `tensors`; a disk that refuses costs a warning, never the job."""
         packed = save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()})
-        fresh = self.folder / f"{key}.{os.getpid()}.new"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            fresh.write_bytes(hashlib.sha256(packed).digest() + packed)
-            fresh.replace(self.folder / key)
+            atomic.write(self.folder / key, hashlib.sha256(packed).digest() + packed, durable=False)
         except OSError as error:
-            with suppress(OSError):
-                fresh.unlink()
             log.warning("an entry could not be kept for later (%s)", error)
 
     def trim(self) -> None:
-        """Remove the entries used longest ago until the rest fit the bound."""
+        """Remove the entries used longest ago until the rest fit the bound; what another process uses or removes is left."""
         entries = []
-        for path in self.folder.glob("*"):
-            try:
-                entries.append((path.stat().st_mtime, path.stat().st_size, path))
-            except FileNotFoundError:
-                continue  # another process trims too
+        with suppress(OSError):
+            for path in self.folder.iterdir():
+                with suppress(OSError):
+                    about = path.stat()
+                    entries.append((about.st_mtime, about.st_size, path))
         total = sum(size for _, size, _ in entries)
         for _, size, path in sorted(entries):
             if total <= self.bound:
                 break
-            path.unlink(missing_ok=True)
-            total -= size
+            with suppress(OSError):  # on Windows a file that is being read cannot be removed; the next one can
+                path.unlink(missing_ok=True)
+                total -= size
 
 
 @dataclass(frozen=True, slots=True, eq=False)

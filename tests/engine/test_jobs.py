@@ -1,5 +1,6 @@
 """A job from its folder to its stems, in this process: what it survives, what it leaves behind, who goes first."""
 
+import errno
 import os
 import socket
 import threading
@@ -27,6 +28,7 @@ from engine.serving.jobs import Jobs
 from engine.serving.turns import NOW, Turns
 from engine.serving.warm import Warm
 from engine.serving.work import RENDERING, Work
+from host_bridge import atomic
 from host_bridge.bwf import time_reference
 from host_bridge.errors import BadModel, BadRequest, Code
 from host_bridge.exchange import Exchange
@@ -48,6 +50,7 @@ class Slow(Gaussian):
         self.free, self.at_work = threading.Event(), threading.Event()
         self.free.set()
         self.most: float = torch.inf
+        self.full = False
         self.wrong: Exception | None = None
 
     def noise(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
@@ -55,11 +58,13 @@ class Slow(Gaussian):
         assert self.free.wait(30)
         if self.wrong:
             raise self.wrong
+        if len(latent) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
         return super().noise(latent, levels, conditioning)
 
     def magnitude(self, features: Tensor) -> Tensor:
-        if self.batch > self.most:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+        if self.full:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory: ...")
         return super().magnitude(features)
 
     def hold(self) -> None:
@@ -335,12 +340,13 @@ def test_a_job_that_failed_is_done_once_it_can_be(house: House, region: Path) ->
 
 
 def test_without_memory_the_batch_is_halved_and_everybody_is_told(house: House, region: Path) -> None:
-    house.model.most = 16
+    house.model.most = 2
+    before = house.model.batch
     job = house.ask(region)
     heard = house.end(job)
     assert isinstance(heard[-1], Done)
-    assert house.model.batch == 16
     house.settle()
+    assert house.model.batch == before, "the next job may have all of it again"
     said = [message.stage for message in heard if isinstance(message, Progress)]
     assert any("out of memory" in stage for stage in said), said
 
@@ -350,6 +356,35 @@ def test_a_model_that_does_not_fit_at_all_is_a_failure(house: House, region: Pat
     fail = house.end(house.ask(region))[-1]
     assert isinstance(fail, Fail)
     assert fail.code == Code.BAD_MODEL
+
+
+@pytest.mark.parametrize("where", ["network", "codec"])
+def test_a_model_outlives_a_job_that_ran_out_of_memory(house: House, region: Path, where: str) -> None:
+    before = house.model.batch
+    house.model.most, house.model.full = (0, False) if where == "network" else (torch.inf, True)
+    fail = house.end(house.ask(region))[-1]
+    assert isinstance(fail, Fail)
+    assert fail.code == Code.BAD_MODEL
+    house.model.most, house.model.full = torch.inf, False
+    house.done(house.ask(region))
+    assert (house.loads, house.model.batch) == (1, before)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC, errno.EIO])
+def test_progress_that_cannot_be_shown_fails_no_job(
+    house: House, region: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    write = atomic.write
+
+    def refused(path: Path, data: bytes, mode: int | None = 0o600, *, durable: bool = True) -> None:
+        if not durable:
+            raise OSError(number, os.strerror(number))
+        write(path, data, mode, durable=durable)
+
+    monkeypatch.setattr(atomic, "write", refused)
+    house.done(house.ask(region))
+    said = [record.getMessage() for record in caplog.records]
+    assert said.count("progress not shown") == 1
 
 
 def test_the_model_is_loaded_once_and_let_go_after_a_while(tmp_path: Path, region: Path) -> None:
