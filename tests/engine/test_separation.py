@@ -12,10 +12,12 @@ import pytest
 import soundfile
 import torch
 
-from engine import audio, measure
+from engine import algorithm, audio, measure
 from engine.backbones.pocket import Pocket
 from engine.cache import Shelf
+from engine.inversion import INVERSIONS
 from engine.listening import GROUP_BYTES, at_once
+from engine.methods import METHODS, joint
 from engine.request import Request
 from engine.separation import Separator, Wish, separate
 from host_bridge.bwf import Writer, time_reference
@@ -65,7 +67,8 @@ def test_the_sidecar_says_what_was_asked_done_and_measured(separator: Separator,
     assert told["input"] == {
         "path": str(song), "sha256": measure.sha256(song), "rate": 44_100, "channels": 2, "samples": 4 * 44_100,
     }  # fmt: skip
-    assert told["model"] == {"name": "pocket", "licence": "MIT"}
+    assert told["model"] == {"name": "pocket", "licence": "MIT", "fingerprint": separator.backbone.fingerprint}
+    assert told["algorithm"] == algorithm.version(separator.backbone, METHODS["joint"], INVERSIONS["ddpm"])
     assert (told["method"], told["mode"], told["steps"], told["seed"]) == ("joint", "ddpm", 2, 9)
     assert told["region"] == {"start": 44_100, "length": 88_200}
     (stem,) = told["stems"]
@@ -111,6 +114,20 @@ def test_at_strength_zero_several_stems_share_the_mix_equally_and_the_rest_is_si
     for stem in told["stems"]:
         np.testing.assert_allclose(soundfile.read(stem["path"])[0], mix / 3, atol=1e-5)
     assert measure.peak_dbfs(Path(told["rest"])) < -100
+
+
+def test_an_idea_that_changes_a_method_is_heard_at_once(
+    separator: Separator, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = run(separator, song, wish=Wish(tmp_path / "before"))
+    assert run(separator, song, wish=Wish(tmp_path / "same"))["network_passes"] == 0
+    monkeypatch.setattr(joint, "POWER", 4.0)
+    after = run(separator, song, wish=Wish(tmp_path / "after"))
+    assert after["network_passes"] > 0
+    assert after["files"] != before["files"]
+    assert after["algorithm"] != before["algorithm"]
+    fresh = Separator(separator.backbone, Shelf(tmp_path / "another cache"))
+    assert run(fresh, song, wish=Wish(tmp_path / "fresh"))["files"] == after["files"]
 
 
 def test_a_highlight_is_the_mix_with_its_stem_raised(separator: Separator, song: Path) -> None:
