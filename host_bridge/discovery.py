@@ -48,8 +48,11 @@ def withdraw(engine: EngineFile) -> None:
 
 
 def found() -> EngineFile | None:
-    """What the last daemon has announced; None where it ended in peace. It may have died since. Raises BadSpool."""
-    data = read_plain(places().runtime)
+    """What the last daemon has announced; None where it ended in peace. It may have died since.
+
+    Raises BadSpool, also where another user has put the file there: a client would tell that user's program what it asks.
+    """
+    data = read_plain(places().runtime, own=True)
     return None if data is None else read_engine(data, str(places().runtime))
 
 

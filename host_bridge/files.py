@@ -47,8 +47,11 @@ def append_line(path: Path, line: bytes) -> None:
         raise refusal(path, error) from error
 
 
-def read_plain(path: Path) -> bytes | None:
-    """A regular file's bytes; None where nothing lies. Raises BadSpool for a link, a pipe, a folder, a huge file."""
+def read_plain(path: Path, *, own: bool = False) -> bytes | None:
+    """A regular file's bytes; None where nothing lies. own: it must belong to this user, where systems tell.
+
+    Raises BadSpool for a link, a pipe, a folder, a huge file.
+    """
     try:
         if path.is_symlink():  # O_NOFOLLOW says so too, but not on Windows
             raise BadSpool(f"{path} is a link.", "Put the file itself there.")
@@ -58,6 +61,8 @@ def read_plain(path: Path) -> bytes | None:
             about = os.fstat(descriptor)
             if not stat.S_ISREG(about.st_mode):
                 raise BadSpool(f"{path} is not a regular file.", "Put a plain file there.")
+            if own and hasattr(os, "geteuid") and about.st_uid != os.geteuid():
+                raise BadSpool(f"{path} belongs to another user.", "Remove it; nothing that it says can be trusted.")
             if about.st_size > LARGEST:
                 raise BadSpool(f"{path} is too large, {about.st_size} bytes.", f"Keep it below {LARGEST}.")
             with open(descriptor, "rb", closefd=False) as file:

@@ -24,6 +24,7 @@ from engine.backbones.gaussian import Gaussian
 from engine.cache import Shelf
 from engine.separation import Separator
 from engine.serving.bells import Bells
+from engine.serving.desk import Desk
 from engine.serving.jobs import Jobs
 from engine.serving.turns import NOW, Turns
 from engine.serving.warm import Warm
@@ -31,9 +32,9 @@ from engine.serving.work import RENDERING, Work
 from host_bridge import atomic
 from host_bridge.bwf import time_reference
 from host_bridge.errors import BadModel, BadRequest, Code
-from host_bridge.exchange import Exchange
+from host_bridge.exchange import Exchange, Peer
 from host_bridge.forms import RequestFile, Source, Timeline
-from host_bridge.messages import Accepted, Cancelled, Deliver, Done, Fail, Message, Progress, Strength, Submit, Welcome
+from host_bridge.messages import Accepted, Cancelled, Deliver, Done, Fail, Message, Progress, Strength, Submit, Tie, Welcome
 from host_bridge.recovery import recover
 from host_bridge.spool import KEPT, Spool
 from host_bridge.vocabulary import Hertz, Samples, Stem, new_id
@@ -192,7 +193,35 @@ def test_the_same_id_twice_is_one_job_and_tells_how_it_ended(house: House, regio
     assert house.jobs.submit(job) == Accepted(job, Submit.address)
     house.done(job)
     house.settle()
-    assert house.jobs.submit(job) == Done(job, Submit.address, 2)
+    assert house.jobs.submit(job) == Accepted(job, Submit.address)
+    assert house.end(job)[-1] == Done(job, Submit.address, 2)
+
+
+def test_the_disk_is_read_by_the_clerk_and_not_by_whoever_brings_a_message(
+    house: House, region: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, readers = house.ask(region), set[str]()
+    house.done(job)
+    house.settle()
+    inner = os.open
+
+    def watched(*words: Any, **more: Any) -> int:
+        readers.add(threading.current_thread().name)
+        return inner(*words, **more)
+
+    monkeypatch.setattr(os, "open", watched)
+    desk = Desk(house.jobs, house.work, lambda: None)
+    ours = threading.current_thread().name
+    for stem in ("0.5", "no such stem"):
+        assert desk.handle(Tie("token", 3, job, stem), Peer("udp", "127.0.0.1", 1)) == []
+        said = house.hear(lambda message: isinstance(message, Done | Fail) and message.what == Tie.address)[-1]
+        assert isinstance(said, Done) == (stem == "0.5")
+        assert desk._ties == {3: (job, "0.5")}
+    assert house.jobs.submit(job) == Accepted(job, Submit.address)
+    house.end(job)
+    assert readers
+    assert ours not in readers
+    desk.close()
     journal = (house.spool.folder(job) / "journal.jsonl").read_text().splitlines()
     assert [line.count('"start"') for line in journal].count(1) == 1
 
@@ -209,7 +238,8 @@ def test_a_cancel_is_answered_while_a_pass_is_in_flight_and_nothing_is_kept(hous
     house.settle()
     assert listing(house.spool.folder(job)) <= KEPT
     assert house.spool.state(job).job.state == "cancelled"
-    assert house.jobs.submit(job) == Cancelled(job)
+    assert house.jobs.submit(job) == Accepted(job, Submit.address)
+    assert house.end(job)[-1] == Cancelled(job)
 
 
 def test_a_file_named_cancel_stops_a_job_that_waits(house: House, region: Path) -> None:
@@ -324,7 +354,8 @@ def test_what_cannot_be_done_fails_with_a_code_and_two_sentences(
     assert words in fail.sentence
     house.settle()
     assert listing(house.spool.folder(job)) <= KEPT
-    assert house.jobs.submit(job) == fail
+    assert house.jobs.submit(job) == Accepted(job, Submit.address)
+    assert house.end(job)[-1] == fail
 
 
 def test_a_job_that_failed_is_done_once_it_can_be(house: House, region: Path) -> None:
@@ -524,6 +555,16 @@ def test_what_runs_when_the_daemon_ends_is_queued_for_the_next_one(tmp_path: Pat
     (found,) = recover(house.spool)
     assert found.state.job.state == "queued"
     assert listing(house.spool.folder(job)) <= KEPT
+
+
+def test_a_strength_that_is_refused_is_forgotten(house: House, region: Path) -> None:
+    house.model.most = 0
+    job = house.ask(region)
+    house.end(job)
+    for stem in ("0.5", "no such stem"):
+        house.jobs.strengthen(job, stem, 300)
+        house.hear(lambda message: isinstance(message, Fail) and message.what == Strength.address)
+    assert house.jobs._wanted == {}
 
 
 def test_turns_come_by_rank_and_then_in_order() -> None:
