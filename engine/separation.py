@@ -16,6 +16,7 @@ from engine import delivery, device, video, weights
 from engine.backbones import load
 from engine.backbones.base import Backbone
 from engine.cache import Shelf
+from engine.execution.base import is_out_of_memory
 from engine.execution.choice import AUTO
 from engine.inversion import INVERSIONS
 from engine.listening import listen, method_for
@@ -111,8 +112,18 @@ class Separator:
     def separate(self, path: Path, request: Request, wish: Wish, progress: Progress = quietly) -> dict[str, Any]:
         """Separate one file; the files are in place when this returns, and none of them when it raises.
 
-        Returns the sidecar. Raises BadAudio, BadRequest, BadModel, CannotWrite, and Cancelled through `progress`.
+        Returns the sidecar. Raises BadAudio, BadRequest, BadModel (also for too little memory), CannotWrite, and Cancelled
+        through `progress`.
         """
+        try:
+            return self._separate(path, request, wish, progress)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            what = f"{self.backbone.name} ran out of memory on {self.backbone.device}."
+            raise BadModel(what, "Close other programs, or choose a smaller model or a shorter region.") from error
+
+    def _separate(self, path: Path, request: Request, wish: Wish, progress: Progress) -> dict[str, Any]:
         began = time.monotonic()
         self.check(request)
         progress(0.0, "reading")

@@ -1,6 +1,5 @@
 """Where models are on this machine, whether they are whole, and what their licences allow. It downloads nothing."""
 
-import hashlib
 import json
 import re
 import zipfile
@@ -9,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from engine import fingerprints
 from host_bridge.errors import BadModel, BadRequest
 
 DEFAULT = "pocket"
@@ -227,17 +227,8 @@ class Found:
 
     @property
     def fingerprint(self) -> str:
-        """Changes when the checkpoint does, without reading gigabytes of it.
-
-        It is a digest of the names and sizes of its files, and of the hub's commit where the hub's cache tells it, else
-        of the times at which the files were last written: a copy with new times counts as new.
-        """
-        digest = hashlib.sha256()
-        for name in self.files:
-            stat = (self.folder / name).stat()
-            version = self.folder.name if self.weights.hub else stat.st_mtime_ns
-            digest.update(f"{name} {stat.st_size} {version}\n".encode())
-        return digest.hexdigest()[:16]
+        """Changes with the content of the checkpoint's files, and with nothing else."""
+        return fingerprints.of_files(self.folder, self.files)
 
 
 def find(name: str) -> Found:

@@ -100,6 +100,32 @@ class EngineFile:
     token: str = field(repr=False)
 
 
+_ELSEWHERE = {"unlike": "not"}
+"""A setting -> its key in a sidecar, where that is another."""
+_NEW = ("unlike_others", "renew", "rounds", "draws", "guidance")
+"""Keys that older sidecars do not have; what made those had no such settings."""
+
+
+def settings_of(told: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of the request that made a sidecar: every one of `SETTINGS` that is not as it is when left out.
+
+    Raises KeyError for what the sidecar does not say.
+    """
+    stems = told["stems"]
+    seen = {
+        "beyond": any(stem["strength"] > 1 for stem in stems),
+        "generative": any(stem["generative"] for stem in stems),
+        "everything_but": not any(stem["path"] for stem in stems),
+    }
+    settings = {}
+    for key in SETTINGS.keys() - {"rest"}:
+        where = _ELSEWHERE.get(key, key)
+        value = seen[key] if key in seen else told.get(where) if key in _NEW else told[where]
+        if value is not None and value is not False and value != "":  # 0 is a seed, and a gain
+            settings[key] = value
+    return settings if told["rest"] else {**settings, "rest": False}
+
+
 def read_request(data: bytes, where: str = "request.json") -> RequestFile:
     """What a request file asks for. Raises BadRequest naming the key that is wrong."""
     told = _checked(data, where, "zerostem-request/1", REQUEST, BadRequest, strict=True)

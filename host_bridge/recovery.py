@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -48,7 +49,8 @@ def _recovered(spool: Spool, id: str) -> Found:
     folder = spool.folder(id)
     for entry in os.scandir(folder):
         if entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
-            Path(entry).unlink(missing_ok=True)
+            with suppress(OSError):  # one that is still open somewhere does no harm
+                Path(entry).unlink(missing_ok=True)
     trouble = ""
     fresh = not os.path.lexists(folder / "state.json")
     try:

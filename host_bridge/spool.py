@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from host_bridge import forms
+from host_bridge import atomic, forms
 from host_bridge.errors import BadMessage, BadRequest, BadSpool, Code
 from host_bridge.exchange import Event
-from host_bridge.files import append_line, read_plain, refusal, settle, sync_folder, write_whole
+from host_bridge.files import append_line, read_plain, refusal, settle, write_whole
 from host_bridge.forms import RequestFile, StateFile
 from host_bridge.rules import SETTINGS
 from host_bridge.settings import places
@@ -56,7 +56,7 @@ class Spool:
         except OSError as error:
             raise refusal(self.root, error) from error
         write_whole(self.root / ".probe", b"")
-        (self.root / ".probe").unlink()
+        (self.root / ".probe").unlink(missing_ok=True)
 
     def folder(self, id: str) -> Path:
         """A job's folder. Raises BadSpool where there is none, or a link or a file instead of one."""
@@ -120,8 +120,8 @@ class Spool:
                 shutil.copyfile(region, aside / ".region.wav")
                 settle(aside / ".region.wav", aside / "region.wav")
             write_whole(aside / "request.json", data)
-            aside.rename(self.root / id)
-            sync_folder(self.root)
+            atomic.rename(aside, self.root / id)
+            atomic.sync_folder(self.root)
         except OSError as error:
             if self.has(id):  # somebody was quicker with the same job
                 return self.root / id
@@ -203,7 +203,7 @@ class Spool:
         if now - self._shown.get(state.job.id, -PROGRESS_S) < PROGRESS_S:
             return False
         self._shown[state.job.id] = now
-        write_whole(self.folder(state.job.id) / "state.json", forms.write_state(state))
+        write_whole(self.folder(state.job.id) / "state.json", forms.write_state(state), durable=False)
         return True
 
     def want_strength(self, id: str, stem: str, permille: int) -> None:
@@ -230,10 +230,10 @@ class Spool:
                 if entry.is_dir(follow_symlinks=False):
                     _remove_tree(Path(entry))
                 else:
-                    Path(entry).unlink(missing_ok=True)  # the other thread's temporary file may just have got its name
+                    atomic.remove(Path(entry))  # the other thread's temporary file may just have got its name
             if not (folder / "request.json").exists() or self.request(id).source:
-                (folder / "region.wav").unlink(missing_ok=True)  # cut from the source, and will be again
-            sync_folder(folder)
+                atomic.remove(folder / "region.wav")  # cut from the source, and will be again
+            atomic.sync_folder(folder)
         except BadRequest:  # what cannot be read names no source
             return
         except OSError as error:
@@ -243,14 +243,14 @@ class Spool:
         """Take a job out of the spool, with everything of it. Raises BadSpool."""
         aside = self.root / f".{id}.gone"
         try:
-            self.folder(id).rename(aside)
+            atomic.rename(self.folder(id), aside)
             shutil.rmtree(aside)
         except OSError as error:
             raise refusal(self.root / id, error) from error
 
     def beat(self, version: str, beat: int) -> None:
         """Show that the daemon lives. Raises BadSpool."""
-        write_whole(self.root / "daemon.json", forms.write_daemon(version, os.getpid(), beat))
+        write_whole(self.root / "daemon.json", forms.write_daemon(version, os.getpid(), beat), durable=False)
 
 
 def _with_preset(request: RequestFile) -> RequestFile:

@@ -54,7 +54,7 @@ def attend(separator: "Separator", task: Task, progress: Progress) -> Outcome:
 
 
 def done_before(separator: "Separator", task: Task, progress: Progress) -> dict[str, Any] | None:
-    """The sidecar of an earlier run that did just this: same input, same settings, and its files as they were written."""
+    """The sidecar of an earlier run that did just this: same input, settings, model and code, and its files as written."""
     wish, out = task.wish, task.wish.out
     if out is None or wish.name is None:
         return None
@@ -76,7 +76,7 @@ def done_before(separator: "Separator", task: Task, progress: Progress) -> dict[
 
 
 def _same_settings(told: dict[str, Any], separator: "Separator", task: Task) -> bool:
-    from engine.sidecar import settings
+    from engine.sidecar import algorithm_of, settings
 
     request, wish, backbone = task.request, task.wish, separator.backbone
     rate, samples = told["input"]["rate"], told["input"]["samples"]
@@ -89,6 +89,7 @@ def _same_settings(told: dict[str, Any], separator: "Separator", task: Task) -> 
     stems = [(stem["prompt"], stem["strength"]) for stem in told["stems"]]
     return (
         all(told.get(key) == value for key, value in asked.items())
-        and told["model"]["name"] == backbone.name
+        and (told["model"]["name"], told["model"]["fingerprint"]) == (backbone.name, backbone.fingerprint)
+        and told["algorithm"] == algorithm_of(request, backbone)
         and stems == list(zip(request.prompts, request.strengths, strict=True))
     )

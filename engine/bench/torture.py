@@ -20,6 +20,7 @@ import soundfile
 from engine.bench.jobs import ASKS, QUICK, Found, done, rung
 from engine.bench.kills import kills, turns
 from engine.bench.noise import packets
+from engine.bench.reruns import reruns
 from engine.bench.victim import Victim, losing
 from host_bridge import wire
 from host_bridge.arguments import Parser
@@ -176,6 +177,7 @@ PARTS: dict[str, tuple[Part, int]] = {
     "cancels": (cancels, 40),
     "turns": (turns, 60),
     "kills": (kills, 100),
+    "reruns": (reruns, 40),
 }
 """By the option that says how much: the part, and how much unless it is said; 0 leaves it out."""
 

@@ -55,5 +55,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
 def _page(row: dict[str, Any]) -> str:
     told = {key: value for key, value in row.items() if key not in {"name", "title", "about", "own", "trouble"}}
     shown = {key: ", ".join(value) if isinstance(value, tuple) else value for key, value in told.items()}
-    lines = [f"{key.replace('_', ' ')}: {value}" for key, value in shown.items() if value not in (None, "", False)]
+    lines = [
+        f"{key.replace('_', ' ')}: {value}" for key, value in shown.items() if value not in (None, "") and value is not False
+    ]
     return "\n".join([f"{row['name']}: {row['title']}", *row["about"].splitlines(), "", *lines])

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.execution.base import Run, Subject, difference
+from host_bridge import atomic
 from host_bridge.errors import BadModel
 from host_bridge.settings import places
 
@@ -92,8 +93,8 @@ class Onnx:
             if data:
                 raise BadModel(f"{subject.name} is too large for one exported file.", "Use --execution auto.")
             receipt = json.dumps({"sha256": _hash(aside), "difference": apart})
-            aside.replace(place)
-            place.with_suffix(".json").write_text(receipt, encoding="utf-8")
+            atomic.place(aside, place)
+            atomic.write(place.with_suffix(".json"), receipt.encode())
 
 
 class _Positional(nn.Module):

@@ -170,6 +170,28 @@ def test_another_input_of_that_name_is_done_anew(done: Task) -> None:
     assert again(done).state == "done"
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda told: told.pop("algorithm"),
+        lambda told: told["model"].pop("fingerprint"),
+        lambda told: told.update(algorithm="0" * 16),
+        lambda told: told["model"].update(fingerprint="0" * 16),
+    ],
+    ids=["before versions", "before fingerprints", "older code", "another model of that name"],
+)
+def test_what_older_code_or_another_model_of_that_name_made_is_done_anew(
+    done: Task, edit: Callable[[dict[str, Any]], object]
+) -> None:
+    assert done.wish.out
+    sidecar = done.wish.out / "song.json"
+    told = json.loads(sidecar.read_text(encoding="utf-8"))
+    edit(told)
+    sidecar.write_text(json.dumps(told), encoding="utf-8")
+    assert again(done).state == "done"
+    assert again(done).state == "skipped"
+
+
 def test_a_stem_that_is_missing_is_made_again_and_one_that_was_edited_stays(done: Task) -> None:
     assert done.wish.out
     stem = done.wish.out / "song - drums.wav"

@@ -13,10 +13,12 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from engine import audio, measure
+from engine import algorithm, audio, measure
 from engine.backbones.pocket import Pocket
 from engine.cache import Shelf
+from engine.inversion import INVERSIONS
 from engine.listening import GROUP_BYTES, at_once
+from engine.methods import METHODS, joint
 from engine.request import Request
 from engine.separation import Separator, Wish, separate
 from host_bridge.bwf import Writer, time_reference
@@ -68,7 +70,8 @@ def test_the_sidecar_says_what_was_asked_done_and_measured(separator: Separator,
     assert told["input"] == {
         "path": str(song), "sha256": measure.sha256(song), "rate": 44_100, "channels": 2, "samples": 4 * 44_100,
     }  # fmt: skip
-    assert told["model"] == {"name": "pocket", "licence": "MIT"}
+    assert told["model"] == {"name": "pocket", "licence": "MIT", "fingerprint": separator.backbone.fingerprint}
+    assert told["algorithm"] == algorithm.version(separator.backbone, METHODS["joint"], INVERSIONS["ddpm"])
     assert (told["method"], told["mode"], told["steps"], told["seed"]) == ("joint", "ddpm", 2, 9)
     assert told["region"] == {"start": 44_100, "length": 88_200}
     (stem,) = told["stems"]
@@ -127,6 +130,20 @@ def test_each_fader_stands_alone_and_the_rest_takes_what_is_left(
     np.testing.assert_allclose(drums_alone["rest"], -full["drums"], atol=1e-5)
     for name, sign in (("drums", 1), ("bass", 1), ("rest", -1)):
         np.testing.assert_allclose(both_at_zero[name], sign * mix, atol=1e-5)
+
+
+def test_an_idea_that_changes_a_method_is_heard_at_once(
+    separator: Separator, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = run(separator, song, wish=Wish(tmp_path / "before"))
+    assert run(separator, song, wish=Wish(tmp_path / "same"))["network_passes"] == 0
+    monkeypatch.setattr(joint, "POWER", 4.0)
+    after = run(separator, song, wish=Wish(tmp_path / "after"))
+    assert after["network_passes"] > 0
+    assert after["files"] != before["files"]
+    assert after["algorithm"] != before["algorithm"]
+    fresh = Separator(separator.backbone, Shelf(tmp_path / "another cache"))
+    assert run(fresh, song, wish=Wish(tmp_path / "fresh"))["files"] == after["files"]
 
 
 def test_a_highlight_is_the_mix_with_its_stem_raised(separator: Separator, song: Path) -> None:

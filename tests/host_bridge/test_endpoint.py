@@ -21,8 +21,8 @@ import pytest
 from host_bridge import connection, discovery, endpoint, wire
 from host_bridge.discovery import AlreadyRuns
 from host_bridge.endpoint import Endpoint
-from host_bridge.errors import BridgeError, Code
-from host_bridge.forms import RequestFile
+from host_bridge.errors import BadSpool, BridgeError, Code
+from host_bridge.forms import EngineFile, RequestFile
 from host_bridge.messages import (
     ROOT,
     Accepted,
@@ -403,3 +403,14 @@ def test_a_daemon_that_was_killed_leaves_the_place_free(house: "House") -> None:
         process.kill()
     with discovery.only_one(house.spool.root):
         pass
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has no such owner")
+def test_an_announcement_of_another_user_is_not_believed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    engine = EngineFile(os.getpid(), 1, 1, "1", tmp_path, "token")
+    discovery.announce(engine)
+    assert discovery.found() == engine
+    own = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: own + 1)
+    with pytest.raises(BadSpool, match="another user"):
+        discovery.found()

@@ -118,6 +118,46 @@ def test_how_a_job_stands_is_told_in_a_line(
     assert (told["ended"], told["said"], told["state"]) == (ended, said, state.job.state)
 
 
+def test_a_file_that_is_replaced_at_this_moment_says_what_it_said_last(spool: Spool, interpreter: str, tmp_path: Path) -> None:
+    """On Windows it cannot be opened then (error 13), or seems to be gone (error 2)."""
+    (tmp_path / "region.wav").write_bytes(b"RIFF")
+    spool.put("first-job", RequestFile((Stem("drums"),)), tmp_path / "region.wav")
+    program = """
+    local open, refused = io.open, nil
+    io.open = function (path, mode)
+        if refused and path:find (refused.name, 1, true) then return nil, path, refused.code end
+        return open (path, mode)
+    end
+    local function look ()
+        local state, why, gone = jobs.state ("first-job")
+        return { state and state.state .. " " .. state.permille or why, gone or false }
+    end
+    local shown = { look () }
+    for _, code in ipairs ({ 13, 2 }) do
+        for _, late in ipairs ({ 1, 60 }) do
+            refused = nil
+            look ()
+            refused = { name = "state.json", code = code }
+            clock = clock + late
+            shown[#shown + 1] = look ()
+        end
+    end
+    refused = { name = "first-job", code = 13 }
+    clock = clock + 60
+    shown[#shown + 1] = look ()
+    refused = { name = "first-job", code = 2 }
+    shown[#shown + 1] = look ()
+    show (table.unpack (shown))
+    """
+    spool.show(StateFile(Job("first-job", "running", 400, "separating", 5, "cpu"), 1))
+    shown = lua(program, interpreter, SPOOL=str(spool.root), COMMAND="/bin/sh")
+    trouble = [f"{spool.root}/first-job/state.json cannot be read. Run `zerostem doctor`.", False]
+    running, queued = ["running 400", False], ["queued 0", False]
+    assert shown[:5] == [running, running, trouble, running, queued]
+    assert shown[5] == trouble
+    assert shown[6][1] is True
+
+
 def test_a_cancel_of_luas_is_one_that_the_daemon_sees(spool: Spool, interpreter: str, tmp_path: Path) -> None:
     region = tmp_path / "region"
     region.write_bytes(b"")
