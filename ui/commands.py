@@ -26,7 +26,8 @@ def panel(argv: list[str]) -> int:
     try:
         from ui.app import main
     except ImportError as error:  # libraries of the system's that Qt wants
-        todo = "Install what it wants (Debian: `apt install libegl1 libxcb-cursor0 libxkbcommon-x11-0`)."
+        packages = "libegl1 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxkbcommon-x11-0"
+        todo = f"Install what it wants (Debian: `apt install {packages}`)."
         raise BadRequest(f"Qt cannot be loaded: {error}.", todo) from error
 
     trial.check(picture=options.screenshot is not None)
