@@ -14,8 +14,8 @@ class Parser(argparse.ArgumentParser):
     with the option that was meant.
     """
 
-    def __init__(self, *args: Any, allow_abbrev: bool = False, **kwargs: Any) -> None:
-        super().__init__(*args, allow_abbrev=allow_abbrev, **kwargs)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
 
     def error(self, message: str) -> NoReturn:
         """What argparse found, and where to look."""
@@ -38,7 +38,8 @@ class Parser(argparse.ArgumentParser):
             return None
         known, written = self._options(), word.partition("=")[0]
         begun = [option for option in known if option.startswith(written)] if written.startswith("--") else []
-        return (begun or difflib.get_close_matches(written, known, n=1, cutoff=0.75) or [None])[0]
+        near = begun or difflib.get_close_matches(written, known, n=1, cutoff=0.75)
+        return near[0] if near else None
 
     def _options(self) -> list[str]:
         inner = [action.choices for action in self._actions if isinstance(action, argparse._SubParsersAction)]  # noqa: SLF001 - argparse has no other way

@@ -40,11 +40,13 @@ def bars(*, timed: bool = True, transient: bool = True) -> Iterator[Callable[...
     )
 
     def add(title: str, stage: str = "", total: float = 1.0, done: float = 0.0) -> Bar:
-        line = shown.add_task(printable(stage), total=total, completed=done, title=printable(title))
+        line = shown.add_task(printable(stage), total=total, title=printable(title))
+        shown.update(line, completed=done)
 
         def update(done: float, stage: str, title: str | None = None) -> None:
-            named = {} if title is None else {"title": printable(title)}
-            shown.update(line, completed=done, description=printable(stage), **named)
+            shown.update(line, completed=done, description=printable(stage))
+            if title is not None:
+                shown.update(line, title=printable(title))
 
         return update
 

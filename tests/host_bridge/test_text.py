@@ -33,7 +33,7 @@ def test_json_is_utf_8_and_gives_the_bytes_of_a_path_back(monkeypatch: pytest.Mo
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True)
     monkeypatch.setattr(sys, "stdout", stream)
     print_json({"path": path})
-    assert json.loads(stream.buffer.getvalue().decode("utf-8")) == {"path": path}  # type: ignore[attr-defined]
+    assert json.loads(stream.buffer.getvalue().decode("utf-8")) == {"path": path}
     assert os.fsencode(json.loads(as_json(path))) == os.fsencode(path)
 
 

@@ -1,5 +1,6 @@
 """A display that cannot be used is told in a sentence, before Qt would end the panel for it."""
 
+import os
 import sys
 
 import pytest
@@ -39,7 +40,7 @@ def test_without_any_display_nothing_is_tried_and_a_picture_needs_none(monkeypat
     with pytest.raises(BridgeError, match="There is no screen"):
         display.Trial().check(picture=False)
     display.Trial().check(picture=True)
-    assert display.os.environ["QT_QPA_PLATFORM"] == "offscreen"
+    assert os.environ["QT_QPA_PLATFORM"] == "offscreen"
 
 
 def test_a_display_that_can_be_used_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
