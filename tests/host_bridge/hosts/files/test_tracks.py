@@ -275,12 +275,12 @@ def test_media_outside_the_project_is_named_by_its_whole_path(tmp_path: Path) ->
     "elsewhere",
     [
         "C:\\Users\\me\\Media",
-        "c:/Users/me/Media",
+        "c:/Music/Media",
         "D:Media",
         "D:",
         "\\\\server\\share\\Media",
         "//server/share/Media",
-        "/Users/nobody here/Music/Media",
+        "/Volumes/nobody here/Music/Media",
     ],
 )
 def test_a_media_folder_of_another_system_makes_no_folder_here(tmp_path: Path, elsewhere: str) -> None:
@@ -318,7 +318,7 @@ def test_a_folder_that_is_really_called_so_is_taken(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="these are paths of other systems")
 @pytest.mark.parametrize(
     "told",
-    ["C:\\Users\\me\\mix.wav", "c:/mix.wav", "\\\\server\\share\\mix.wav", "//server/share/mix.wav", "/Users/me/mix.wav"],
+    ["C:\\Users\\me\\mix.wav", "c:/mix.wav", "\\\\server\\share\\mix.wav", "//server/share/mix.wav", "/Volumes/Disk/mix.wav"],
 )
 def test_a_file_of_another_system_is_missing_and_the_item_is_called_by_its_name_alone(tmp_path: Path, told: str) -> None:
     item = ITEM.replace("Media\\mix.wav", told).replace('      NAME "mix, take 1"\n', "")
