@@ -110,10 +110,10 @@ def _separate(separator: "Separator", region: Path, out: Path, seed: int, step: 
     from engine.request import Request
     from engine.separation import Wish
 
-    left = [step]
+    left = [] if step is None else [step]
 
     def go_on(_done: float, stage: str) -> None:
-        if stage == "measuring" and left[0] is not None:  # from here on everything is about files
+        if stage == "measuring" and left:  # from here on everything is about files
             for name in CALLS:
                 setattr(os, name, partial(_deadly, left, getattr(os, name)))
 
