@@ -94,6 +94,7 @@ def _failed(before: StateFile, error: ZeroStemError) -> StateFile:
 
 def _done(spool: Spool, state: StateFile, trouble: str) -> Found:
     try:
-        return Found(state, bool(spool.unsettled(state.job.id)), trouble)
+        id_ = state.job.id
+        return Found(state, spool.is_half_rendered(id_) or bool(spool.unsettled(id_)), trouble)
     except (BadSpool, BadRequest) as error:  # it is done whatever its other files say
         return Found(state, trouble=str(error))

@@ -28,6 +28,8 @@ from presets import LIBRARY, Preset, PresetError, load
 
 PROGRESS_S = 0.2
 """At least so long between two looks at a job's progress: 5 a second."""
+ASIDE = ".work"
+"""In a job's folder: where its stems are made. In that of a job that is done, what a rendering that was killed has left."""
 KEPT = {"request.json", "region.wav", "state.json", "journal.jsonl", "strengths.json", "cancel"}
 """What is left of a job that was cancelled or failed: enough to know what it was, and to try again."""
 
@@ -178,6 +180,10 @@ class Spool:
         result = self.result(id)
         rendered = {stem["prompt"]: round(1000 * stem["strength"]) for stem in result["stems"]} if result else {}
         return {stem: wanted for stem, wanted in self.strengths(id).items() if rendered.get(stem, wanted) != wanted}
+
+    def is_half_rendered(self, id: str) -> bool:
+        """Whether another rendering of a job that is done was killed: some of its stems may be newer than its result."""
+        return (self.folder(id) / ASIDE).is_dir()
 
     def heartbeat(self) -> tuple[int, int] | None:
         """The daemon's pid and beat, None where none has been."""

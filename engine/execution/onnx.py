@@ -93,8 +93,13 @@ class Onnx:
             if data:
                 raise BadModel(f"{subject.name} is too large for one exported file.", "Use --execution auto.")
             receipt = json.dumps({"sha256": _hash(aside), "difference": apart})
-            atomic.place(aside, place)
-            atomic.write(place.with_suffix(".json"), receipt.encode())
+            try:
+                atomic.place(aside, place)
+                atomic.write(place.with_suffix(".json"), receipt.encode())
+            except OSError as error:
+                if not _whole(place):  # unless another process has put the same there, and uses it
+                    what = f"The export of {subject.name} cannot be kept: {error.strerror or error}."
+                    raise BadModel(what, INSTEAD) from error
 
 
 class _Positional(nn.Module):

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from engine.request import Request
 from host_bridge import atomic
 from host_bridge.files import refusal, settle
+from host_bridge.spool import ASIDE
 from host_bridge.vocabulary import Progress
 
 if TYPE_CHECKING:
     from engine.separation import Separator, Wish
 
-ASIDE, PLACE = ".work", "stems"
-"""In a job's folder: where stems are made, and where they lie."""
+PLACE = "stems"
+"""In a job's folder: where stems lie; they are made in `ASIDE`."""
 
 
 def made(separator: "Separator", region: Path, request: Request, wish: "Wish", progress: Progress) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -110,11 +111,11 @@ def test_an_entry_that_another_process_removes_or_holds_costs_no_job(
 def test_an_entry_that_goes_between_reading_and_marking_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shelf = Shelf(tmp_path)
     shelf.put("key", {"x": torch.ones(3)})
-    inner = os.utime
+    inner: Callable[..., None] = os.utime
 
     def late(path: Path, *words: object, **more: object) -> None:
         Path(path).unlink()
-        inner(path, *words, **more)  # type: ignore[call-overload]
+        inner(path, *words, **more)
 
     monkeypatch.setattr(os, "utime", late)
     kept = shelf.get("key")

@@ -36,7 +36,7 @@ from host_bridge.exchange import Exchange, Peer
 from host_bridge.forms import RequestFile, Source, Timeline
 from host_bridge.messages import Accepted, Cancelled, Deliver, Done, Fail, Message, Progress, Strength, Submit, Tie, Welcome
 from host_bridge.recovery import recover
-from host_bridge.spool import KEPT, Spool
+from host_bridge.spool import ASIDE, KEPT, Spool
 from host_bridge.vocabulary import Hertz, Samples, Stem, new_id
 
 pytestmark = pytest.mark.slow
@@ -559,6 +559,25 @@ def test_what_runs_when_the_daemon_ends_is_queued_for_the_next_one(tmp_path: Pat
     (found,) = recover(house.spool)
     assert found.state.job.state == "queued"
     assert listing(house.spool.folder(job)) <= KEPT
+
+
+def test_stems_that_a_killed_rendering_had_begun_to_replace_are_rendered_anew(house: House, region: Path) -> None:
+    job = house.ask(region)
+    before = house.done(job)
+    folder = house.spool.folder(job)
+    house.settle()
+    (folder / ASIDE).mkdir()  # as a kill leaves it: the strength is again what it was, one stem is not
+    Path(before["stems"][0]["path"]).write_bytes(b"of another strength")
+    [found] = recover(house.spool)
+    assert found.rerender
+    house.work.await_stem(job)
+    house.hear(lambda message: isinstance(message, Done) and message.what == Strength.address)
+    after = house.spool.result(job)
+    assert after is not None
+    assert after["files"] == before["files"]
+    assert {name: measure.sha256(folder / "stems" / name) for name in after["files"]} == after["files"]
+    assert not (folder / ASIDE).exists()
+    assert not recover(house.spool)[0].rerender
 
 
 def test_a_strength_that_is_refused_is_forgotten(house: House, region: Path) -> None:
