@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from engine import delivery, device, video, weights
+from engine import delivery, device, heads, video, weights
 from engine.backbones import load
 from engine.backbones.base import Backbone
 from engine.cache import Shelf
@@ -78,8 +78,11 @@ class Separator:
     shelf: Shelf
 
     @classmethod
-    def load(cls, model: str = weights.DEFAULT, on: str = "auto", execution: str = AUTO) -> "Separator":
-        """Find and load a model. execution: see `engine.execution`.
+    def load(
+        cls, model: str = weights.DEFAULT, on: str = "auto", execution: str = AUTO, progress: Progress = quietly
+    ) -> "Separator":
+        """Find and load a model. execution: see `engine.execution`. progress: hears of questions that a model is asked once,
+        when it is loaded for the first time (see `engine.heads`).
 
         Raises BadRequest or BadModel where the model, the device or the execution is not to be had.
         """
@@ -90,7 +93,7 @@ class Separator:
                 f"The model {found.weights.name} takes {least:.1f} GB at least, and {where} has {free:.1f} GB free.",
                 weights.lighter(found.weights.size),
             )
-        backbone = load(found.weights.backbone, where, found.folder)
+        backbone = heads.settled(load(found.weights.backbone, where, found.folder), progress)
         settle(backbone, execution)
         return cls(backbone, Shelf(places().cache / "inversions"))
 
