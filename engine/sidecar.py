@@ -92,6 +92,7 @@ def record(
         "model": {"name": backbone.name, "licence": backbone.licence},
         "device": str(backbone.device),
         **settings(request, backbone, gain_db),
+        "warnings": list(source.notes),
         "region": {"start": source.start, "length": source.length},
         "time_reference": origin(source),
         "stems": stems,
