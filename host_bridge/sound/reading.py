@@ -263,6 +263,8 @@ def regular_file(path: Path) -> None:
 
 def unreadable(path: Path, error: OSError) -> BadAudio:
     """What is said where the disk refuses."""
+    if isinstance(error, FileNotFoundError):
+        return BadAudio(f"{path} does not exist.", "Check the name and the folder.")
     return BadAudio(f"{path.name} cannot be read: {error.strerror or error}.", "Check its permissions and its disk.")
 
 
