@@ -98,7 +98,8 @@ class _Part:
 
 def wav(path: Path, file: BinaryIO, size: int) -> Layout:
     """RIFF, RIFX, RF64 and BW64, also several of them one behind the other. Raises BadAudio."""
-    parts, at, notes = list[_Part](), 0, list[str]()
+    parts, notes = list[_Part](), list[str]()
+    at: int | None = 0
     while at is not None:
         part, following, stray = _riff(path, file, at, size)
         if stray >= _STRAY:

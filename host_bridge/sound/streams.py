@@ -116,7 +116,7 @@ def _tag(at: Callable[[int, int], bytes], begin: int, size: int) -> int:
     if head[:3] == b"TAG":
         return min(begin + 128, size)
     if head[:8] == b"APETAGEX" and len(head) >= 24:
-        return begin + struct.unpack("<I", head[12:16])[0] + (32 if head[23] & 0xA0 == 0xA0 else 0)
+        return begin + int.from_bytes(head[12:16], "little") + (32 if head[23] & 0xA0 == 0xA0 else 0)
     if head[:11] == b"LYRICSBEGIN":
         found = at(begin, 1 << 16).find(b"LYRICS200")
         return begin + found + 9 if found > 0 else begin
