@@ -261,6 +261,7 @@ def _short(path: Path) -> str:
 
 def _libraries() -> Iterator[Check]:
     yield "libsndfile", _libsndfile
+    yield "FFmpeg (PyAV)", _ffmpeg
     yield "libsoxr", _libsoxr
     yield "portaudio (panel)", _portaudio
     yield "fluidsynth (train)", _fluidsynth
@@ -270,6 +271,13 @@ def _libsndfile() -> str:
     import soundfile
 
     return f"{soundfile.__libsndfile_version__}, {len(soundfile.available_formats())} formats"
+
+
+def _ffmpeg() -> str:
+    import av
+
+    said = (f"{name} {'.'.join(map(str, av.library_versions[name]))}" for name in ("libavcodec", "libavformat"))
+    return f"{', '.join(said)}; its wheel is LGPL-3 with GPL-2 parts"
 
 
 def _libsoxr() -> str:

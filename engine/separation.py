@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from engine import delivery, device, heads, video, weights
+from engine import delivery, device, heads, weights
+from engine.audio import open_source
 from engine.backbones import load
 from engine.backbones.base import Backbone
 from engine.cache import Shelf
@@ -20,7 +21,6 @@ from engine.execution.base import is_out_of_memory
 from engine.execution.choice import AUTO
 from engine.inversion import INVERSIONS
 from engine.listening import listen, method_for
-from engine.measure import sha256
 from engine.methods import METHODS
 from engine.methods.base import ladder, turned
 from engine.planner import settle
@@ -133,8 +133,8 @@ class Separator:
         out = wish.out or delivery.folder_beside(path)
         names = delivery.names(wish.name or delivery.input_names([path])[0], request.prompts)
         kept = wish.kept(request, names)
-        opened = video.opened(path, wish.start_s, wish.length_s, progress)
-        with opened as source, delivery.spoken(out), delivery.Delivery(out, kept.files, names.sidecar) as parcel:
+        source = open_source(path, wish.start_s, wish.length_s, _stage(progress, "reading"))
+        with delivery.spoken(out), delivery.Delivery(out, kept.files, names.sidecar) as parcel:
             written = Outputs(
                 stems=[parcel.aside / name for name in names.stems],
                 rest=parcel.aside / names.rest,
@@ -147,8 +147,6 @@ class Separator:
                 write_generative(heard, heard.features, self.backbone, source, written, _stage(progress, "writing"))
             _stage(progress, "measuring")(0.0, "measuring")
             told = record(source, self.backbone, request, heard, written, kept, parcel.out, wish.gain_db)
-            if source.path != path:  # what was read is the sound track of it
-                told["input"] |= {"path": str(path.absolute()), "sha256": sha256(path)}
             committed = parcel.commit({**told, "seconds": round(time.monotonic() - began, 3)})
         progress(1.0, "done")
         return committed

@@ -99,6 +99,7 @@ def record(
         "algorithm": algorithm_of(request, backbone),
         "device": str(backbone.device),
         **settings(request, backbone, gain_db),
+        "warnings": list(source.notes),
         "region": {"start": source.start, "length": source.length},
         "time_reference": origin(source),
         "stems": stems,

@@ -177,6 +177,8 @@ class Studio(QObject):
         self.region_changed.emit()
         self.session_changed.emit()
         self.take_changed.emit()
+        for note in region.file.notes if region.file else ():
+            self.say(note, level="trouble")
 
     # What is asked of it.
 

@@ -1,15 +1,12 @@
 """`zerostem separate FOLDER` and `--jobs`: many inputs in several processes, with one bar, and a report at the end."""
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import soundfile
 
 from engine import delivery, weights
 from engine.batch import report
@@ -19,13 +16,12 @@ from engine.batch.task import Outcome, Task
 from engine.commands.progress import bars
 from engine.commands.wanted import Wishes
 from engine.request import Request
-from host_bridge.errors import BadAudio, BadRequest
+from host_bridge.errors import BadAudio, BadRequest, ZeroStemError
+from host_bridge.sound import pcm_length_s
 from host_bridge.text import print_json, printable
 
 _BYTES_PER_S = 40_000
-"""Of a file whose length nobody knows before it is decoded; the bar needs no better guess."""
-_LONGEST_S = 1e6
-"""Beyond it a header has made its length up: endless streams say 2^63 samples."""
+"""Of compressed sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +149,8 @@ def _bar(tasks: Sequence[Task]) -> Iterator[Watch]:
 
 
 def _length_s(path: Path) -> float:
-    if not path.is_file():
-        return 0.0
+    """How long a file is, where that is seen at once, else by its size: the bar needs no better guess."""
     try:
-        length_s = float(soundfile.info(os.fsencode(path)).duration)
-    except (soundfile.LibsndfileError, TypeError):
-        length_s = _LONGEST_S
-    return length_s if length_s < _LONGEST_S else path.stat().st_size / _BYTES_PER_S
+        return pcm_length_s(path) or path.stat().st_size / _BYTES_PER_S
+    except (OSError, ZeroStemError):
+        return 0.0

@@ -107,6 +107,8 @@ def _show(sidecar: dict[str, Any]) -> None:
         f"null {sidecar['null_dbfs']:.1f} dBFS, lag {lag}, {sidecar['seconds']:.1f} s with {sidecar['model']['name']} "
         f"({sidecar['model']['licence']}) on {sidecar['device']}"
     )
+    for warning in sidecar["warnings"]:
+        console.print(f"Note: {warning}", soft_wrap=True)
     folder = Path(sidecar["rest"] or sidecar["stems"][0]["path"]).parent
     console.print(f"in {printable(folder)}", soft_wrap=True)
 

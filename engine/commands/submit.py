@@ -1,14 +1,14 @@
 """`zerostem submit`: put a file into the daemon's spool, and wait for its stems if asked to."""
 
 import argparse
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from engine.commands import wanted
+from engine.commands.progress import bar
 from host_bridge.arguments import Parser
-from host_bridge.errors import BadAudio, BadRequest
+from host_bridge.errors import BadRequest
 from host_bridge.forms import RequestFile, Source
 from host_bridge.messages import one_line
 from host_bridge.rules import LONGEST_TITLE
@@ -68,19 +68,18 @@ def _request(options: argparse.Namespace) -> RequestFile:
 
 
 def _sources(file: Path, start_s: float | None, length_s: float | None) -> tuple[Source, ...]:
-    import soundfile
+    from host_bridge.sound import audio_file
 
-    if not file.is_file():
-        raise BadAudio(f"{file} is not there, or no file.", "Check the name and the folder.")
-    try:
-        about = soundfile.info(os.fsencode(file))
-    except (soundfile.LibsndfileError, TypeError) as error:
-        raise BadAudio(f"{file.name} is not audio that can be read.", "Convert it to WAV, FLAC, AIFF, OGG or MP3.") from error
-    start = round((start_s or 0) * about.samplerate)
-    if not 0 <= start < about.frames:
-        raise BadRequest(f"A region cannot start at {start_s} s of {file.name}.", "Start before its end.")
-    length = about.frames - start
+    with bar(file.name) as progress:
+        about = audio_file(file, progress)
+    start = round((start_s or 0) * about.rate)
+    if not 0 <= start < about.samples:
+        raise BadRequest(
+            f"A region cannot start at {start_s} s: {file.name} ends at {about.samples / about.rate:.3f} s.",
+            "Start before its end.",
+        )
+    length = about.samples - start
     if length_s is not None:
-        length = max(1, min(length, round(length_s * about.samplerate)))
+        length = max(1, min(length, round(length_s * about.rate)))
     path = file.resolve()
     return tuple(Source(path, channel, Samples(start), Samples(length)) for channel in range(about.channels))

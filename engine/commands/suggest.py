@@ -41,9 +41,10 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Print a table, or JSON."""
     options = parser().parse_args(argv)
-    from engine import video
+    from engine.audio import open_source
 
-    with bar(options.input.name) as progress, video.opened(options.input, options.start, options.length, progress) as source:
+    with bar(options.input.name) as progress:
+        source = open_source(options.input, options.start, options.length, progress)
         whom, told = _asked(options, source, progress)
     if options.json:
         print_json({"asked": whom, "suggestions": [asdict(each) for each in told]})

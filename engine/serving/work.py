@@ -150,8 +150,9 @@ class Work:
         separator = self.warm.separator(file.model)
         show.device = str(separator.backbone.device)
         separator.check(request)
-        region = region_of(folder, file, lambda done, stage: show(CUTTING * done, stage))
+        region, notes = region_of(folder, file, lambda done, stage: show(CUTTING * done, stage))
         told = stems.made(separator, region, request, wish_of(file, folder / ASIDE), show)
+        told["warnings"] = [*notes, *told["warnings"]]
         with jobs.books:
             if jobs.exchange.state(job) != "running":
                 raise Cancelled
@@ -225,7 +226,7 @@ class Work:
 
         separator = self.warm.separator(file.model)
         told = stems.made(separator, folder / "region.wav", request, wish, go_on)
-        kept = {key: before[key] for key in ("delivered",) if key in before}
+        kept = {key: before[key] for key in ("delivered", "warnings") if key in before}
         spool.commit(job, stems.replaced(folder, told) | kept)
 
     # To whom it was for.

@@ -13,9 +13,8 @@ from itertools import count
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-import soundfile
-
-from host_bridge.errors import BadAudio, CannotWrite
+from host_bridge.errors import CannotWrite
+from host_bridge.sound import audio_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +111,8 @@ def _clip(clips: ET.Element, clip: Clip, place: str, sound: tuple[int, int, floa
 
 def _sound(file: Path) -> tuple[int, int, float]:
     """Channels, rate in hertz and length in seconds."""
-    try:
-        told = soundfile.info(os.fsencode(file))
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise BadAudio(f"{file.name} cannot be read: {error}.", "Check that it is there, and whole.") from error
-    return told.channels, told.samplerate, told.frames / told.samplerate
+    told = audio_file(file)
+    return told.channels, told.rate, told.samples / told.rate
 
 
 def _xml(root: ET.Element) -> bytes:

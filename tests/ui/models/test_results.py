@@ -69,7 +69,7 @@ def test_a_result_is_made_again_to_the_byte_as_a_job(
     spool.put("the-same-again", rebuild(old))
     file, folder = spool.request("the-same-again"), spool.folder("the-same-again")
     again = Separator(separator.backbone, Shelf(tmp_path / "other"))
-    new = again.separate(region_of(folder, file, quietly), asked_of(file, {}), wish_of(file, folder / "stems"))
+    new = again.separate(region_of(folder, file, quietly)[0], asked_of(file, {}), wish_of(file, folder / "stems"))
     assert rebuilt(old, new) == dict.fromkeys(old["files"], True)
     other = again.separate(song, replace(asked_of(file, {}), seed=8), Wish(tmp_path / "b", "a - song", 0.5, 2.5))
     assert not any(rebuilt(old, other).values())

@@ -183,7 +183,7 @@ def test_a_file_that_is_no_sound_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x", encoding="utf-8")
     with pytest.raises(BadAudio, match="notes.txt is not audio"):
         of_file(tmp_path / "notes.txt")
-    with pytest.raises(BadAudio, match="not there"):
+    with pytest.raises(BadAudio, match="does not exist"):
         of_file(tmp_path / "gone.wav")
     soundfile.write(tmp_path / "empty.wav", SOUND[:0], RATE)
     with pytest.raises(BadAudio, match="no sound"):

@@ -114,6 +114,6 @@ def test_what_lies_there_is_not_replaced_and_nothing_is_left_behind(project: Pat
     with pytest.raises(CannotWrite, match="cannot be written"):
         write(tmp_path / "none" / "x.dawproject", "x", [], (120.0, 4, 4))
     sounds[0].write_bytes(b"no sound")
-    with pytest.raises(BadAudio, match="cannot be read"):
+    with pytest.raises(BadAudio, match="not audio that can be read"):
         write(tmp_path / "x.dawproject", "x", [Track("t", [Clip("c", sounds[0], 0.0, 1.0)])], (120.0, 4, 4))
     assert sorted(tmp_path.iterdir()) == before
