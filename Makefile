@@ -63,7 +63,7 @@ bench: $(VENV)/.all
 	$(BIN)/zerostem bench speed
 
 torture: $(VENV)/.all
-	$(BIN)/python -m engine.bench.torture $(TORTURE)
+	$(BIN)/python -m engine.research.bench.torture $(TORTURE)
 
 # A fresh environment that borrows the dependencies .venv has already (a .pth line), but not the project: an editable
 # install's own .pth is not read there. So what answers is the wheel. No test runs in the checkout, or it would answer.

@@ -15,8 +15,8 @@ from host_bridge import environment
 from host_bridge.errors import BadModel, ZeroStemError
 
 if TYPE_CHECKING:
-    from engine.weights import Weights
-    from host_bridge.client import Client
+    from engine.models.catalogue import Weights
+    from host_bridge.client.client import Client
 
 Check = tuple[str, Callable[[], str]]
 """What is looked at, and how to find out."""
@@ -129,7 +129,7 @@ def _memory() -> str:
 def _devices() -> Iterator[Check]:
     import torch
 
-    from engine import device
+    from engine.execution import device
 
     yield "chosen by auto", lambda: device.describe(device.choose("auto"))
     yield "cpu", lambda: device.describe(torch.device("cpu"))
@@ -144,24 +144,24 @@ def _devices() -> Iterator[Check]:
 
 def _models() -> Iterator[Check]:
     """The catalogue's models, then whatever else in the hub's cache the engine could run."""
-    from engine import weights
+    from engine.models import catalogue
 
-    for model in weights.CATALOGUE.values():
+    for model in catalogue.CATALOGUE.values():
         yield model.name, partial(_state, model)
-    published = {model.hub for model in weights.CATALOGUE.values()}
+    published = {model.hub for model in catalogue.CATALOGUE.values()}
     for hub in sorted(set(_cached()) - published):
         with suppress(ZeroStemError):  # most of a hub cache is not for us
-            yield hub, partial(_state, weights.find(hub).weights)
+            yield hub, partial(_state, catalogue.find(hub).weights)
 
 
 def _state(model: "Weights") -> str:
-    from engine import weights
+    from engine.models import catalogue
 
-    folder = weights.folder_of(model.hub)
+    folder = catalogue.folder_of(model.hub)
     if folder is None:
         return f"not fetched; {model.licence}"
     try:
-        weights.at(folder)
+        catalogue.at(folder)
     except BadModel as error:
         return f"DAMAGED: {error}"
     return f"here; {model.licence}"
@@ -179,7 +179,7 @@ def _executions() -> Iterator[Check]:
     """What was measured on this machine, and which way is taken for it."""
     import torch
 
-    from engine.execution.choice import ranked, tables
+    from engine.execution.autotune import ranked, tables
     from engine.execution.table import EXECUTIONS
 
     found = tables()
@@ -198,7 +198,7 @@ def _executions() -> Iterator[Check]:
 
 def _daemon() -> Iterator[Check]:
     from host_bridge import discovery
-    from host_bridge.client import Client, NoDaemon
+    from host_bridge.client.client import Client, NoDaemon
 
     announced = discovery.found()
     if announced is None:
@@ -234,7 +234,7 @@ def _licences() -> Iterator[Check]:
 def _folders() -> Iterator[Check]:
     from dataclasses import asdict
 
-    from host_bridge.settings import places
+    from host_bridge.paths import places
 
     for name, path in asdict(places()).items():
         yield name, partial(_room_at, path)

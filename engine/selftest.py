@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine import heads
+from engine.backbones import heads
 from engine.backbones.base import Backbone, Conditioning, noised
-from engine.heads import demo_window
+from engine.backbones.heads import demo_window
 from engine.inversion import INVERSIONS
 from engine.inversion.base import Ladder, Trail, descend
-from host_bridge.vocabulary import Progress, quietly
+from host_bridge.types import Progress, quietly
 
 PROMPTS = ("drums", "violin")
 """Two sounds that every model knows and nobody takes for each other."""

@@ -12,24 +12,26 @@ from typing import Any
 
 import torch
 
-from engine import delivery, device, heads, weights
-from engine.audio import open_source
-from engine.backbones import load
+from engine.audio.source import open_source
+from engine.backbones import heads, load
 from engine.backbones.base import Backbone
-from engine.cache import Shelf
+from engine.backbones.tuning import settle
+from engine.execution import device
+from engine.execution.autotune import AUTO
 from engine.execution.base import is_out_of_memory
-from engine.execution.choice import AUTO
+from engine.files import outputs
 from engine.inversion import INVERSIONS
-from engine.listening import listen, method_for
 from engine.methods import METHODS
 from engine.methods.base import ladder, turned
-from engine.planner import settle
-from engine.rendering import Outputs, write_generative, write_stems
+from engine.models import catalogue
+from engine.pipeline.cache import Shelf
+from engine.pipeline.inference import listen, method_for
+from engine.pipeline.rendering import Outputs, write_generative, write_stems
+from engine.pipeline.sidecar import Kept, record
 from engine.request import Request
-from engine.sidecar import Kept, record
 from host_bridge.errors import BadModel, BadRequest
-from host_bridge.settings import places
-from host_bridge.vocabulary import Progress, quietly
+from host_bridge.paths import places
+from host_bridge.types import Progress, quietly
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +62,7 @@ class Wish:
                 "Choose one of at most 60 dB; -120 takes the stem out.",
             )
 
-    def kept(self, request: Request, names: delivery.Names) -> Kept:
+    def kept(self, request: Request, names: outputs.Names) -> Kept:
         """Which of the files that an input could get it will get."""
         return Kept(
             stems=names.stems if self.stems else (),
@@ -79,19 +81,19 @@ class Separator:
 
     @classmethod
     def load(
-        cls, model: str = weights.DEFAULT, on: str = "auto", execution: str = AUTO, progress: Progress = quietly
+        cls, model: str = catalogue.DEFAULT, on: str = "auto", execution: str = AUTO, progress: Progress = quietly
     ) -> "Separator":
         """Find and load a model. execution: see `engine.execution`. progress: hears of questions that a model is asked once,
-        when it is loaded for the first time (see `engine.heads`).
+        when it is loaded for the first time (see `engine.backbones.heads`).
 
         Raises BadRequest or BadModel where the model, the device or the execution is not to be had.
         """
-        found, where = weights.find(model), device.choose(on)
+        found, where = catalogue.find(model), device.choose(on)
         least, free = found.weights.size / 2e9, device.free_memory(where) / 1e9  # in 16 bits; what was published has 32
         if least > free:  # a system that runs out of memory ends whatever it likes, and says nothing
             raise BadModel(
                 f"The model {found.weights.name} takes {least:.1f} GB at least, and {where} has {free:.1f} GB free.",
-                weights.lighter(found.weights.size),
+                catalogue.lighter(found.weights.size),
             )
         backbone = heads.settled(load(found.weights.backbone, where, found.folder), progress)
         settle(backbone, execution)
@@ -130,11 +132,11 @@ class Separator:
         began = time.monotonic()
         self.check(request)
         progress(0.0, "reading")
-        out = wish.out or delivery.folder_beside(path)
-        names = delivery.names(wish.name or delivery.input_names([path])[0], request.prompts)
+        out = wish.out or outputs.folder_beside(path)
+        names = outputs.names(wish.name or outputs.input_names([path])[0], request.prompts)
         kept = wish.kept(request, names)
         source = open_source(path, wish.start_s, wish.length_s, _stage(progress, "reading"))
-        with delivery.spoken(out), delivery.Delivery(out, kept.files, names.sidecar) as parcel:
+        with outputs.spoken(out), outputs.Delivery(out, kept.files, names.sidecar) as parcel:
             written = Outputs(
                 stems=[parcel.aside / name for name in names.stems],
                 rest=parcel.aside / names.rest,
@@ -157,7 +159,7 @@ def separate(
     prompts: str | Sequence[str],
     strength: float | Sequence[float] = 1.0,
     *,
-    model: str = weights.DEFAULT,
+    model: str = catalogue.DEFAULT,
     device: str = "auto",
     out: str | PathLike[str] | None = None,
     start_s: float | None = None,

@@ -18,7 +18,7 @@ COMMANDS = {
     "demo": ("engine.commands.demo:main", "separate the mix that comes along, and show what came out"),
     "presets": ("engine.commands.presets:main", "list the presets and when to reach for each, your own included"),
     "models": ("engine.commands.models:main", "list models and what their licences allow; fetch, verify, find and remove them"),
-    "bench": ("engine.commands.bench:main", "measure quality and speed on this machine"),
+    "bench": ("engine.research.bench.command:main", "measure quality and speed on this machine"),
     "install": ("installers.commands:install", "start the daemon at logon, or put ZeroStem into a DAW"),
     "uninstall": ("installers.commands:uninstall", "take away what `install` has added"),
     "panel": ("ui.commands:panel", "open the window: drop a file in, name a sound, hear the stem"),
@@ -211,7 +211,7 @@ def logged(error: BaseException, words: list[str]) -> str:
     import traceback
     from datetime import UTC, datetime
 
-    from host_bridge.settings import places
+    from host_bridge.paths import places
 
     what = f"Something went wrong inside ZeroStem: {type(error).__name__}"
     now = datetime.now(UTC)

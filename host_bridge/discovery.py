@@ -7,9 +7,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from host_bridge.errors import BadSpool, BridgeError
-from host_bridge.files import read_plain, refusal, write_whole
-from host_bridge.forms import EngineFile, read_engine, write_engine
-from host_bridge.settings import places
+from host_bridge.files.plain import read_plain, refusal, write_whole
+from host_bridge.paths import places
+from host_bridge.spool.documents import EngineFile, read_engine, write_engine
 
 
 class AlreadyRuns(BridgeError):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from host_bridge.settings import places
+from host_bridge.paths import places
 
 
 @dataclass(frozen=True, slots=True)

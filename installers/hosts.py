@@ -13,11 +13,11 @@ import psutil
 
 from host_bridge import discovery
 from host_bridge.hosts.base import Facts, Host
-from host_bridge.settings import places
-from installers import bell, record, service
+from host_bridge.paths import places
+from installers import host_port, record, service
+from installers.file_transaction import Step, move, put, take, take_away, take_away_folder
 from installers.record import Record
 from installers.service import CHANGED, STRANGER, CannotInstall, Say, free
-from installers.steps import Step, move, put, take, take_away, take_away_folder
 
 
 def here() -> Facts:
@@ -49,7 +49,7 @@ def install(host: Host, named: Path | None, facts: Facts, say: Say, *, dry: bool
     """Put files and edits into the DAW's folder, and its bell into our settings. Raises CannotInstall: all is as it was."""
     found = folders(host, named)
     steps = [step for folder in found for step in _inwards(host, folder, facts)]
-    bells = [] if host.port is None else bell.added(places().config, host.name, host.port)
+    bells = [] if host.port is None else host_port.added(places().config, host.name, host.port)
     steps += bells
     _go(steps, say, dry, f"Nothing to do: what there is for {host.title} is in place in {', '.join(map(str, found))}")
     if not dry:
@@ -65,7 +65,7 @@ def uninstall(host: Host, named: Path | None, facts: Facts, say: Say, *, dry: bo
     steps = [step for folder in found for step in _outwards(host, folder, facts)]
     usual = host.folders(sys.platform, Path.home(), os.environ)
     if not any((folder / record.FILE).exists() for folder in usual if folder not in found):
-        steps += bell.taken(places().config, host.name)
+        steps += host_port.taken(places().config, host.name)
     _go(steps, say, dry, f"Nothing of ZeroStem is installed in {', '.join(map(str, found))}")
 
 

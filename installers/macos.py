@@ -4,8 +4,8 @@ import sys
 from dataclasses import replace
 
 from host_bridge.cli import safely
-from installers import linux, whole
-from installers.door import Door
+from installers import install_all, linux
+from installers.launcher_script import Door
 
 
 def door() -> Door:
@@ -17,4 +17,4 @@ def door() -> Door:
 
 
 if __name__ == "__main__":
-    sys.exit(safely(lambda words: whole.main(door(), words), sys.argv[1:]))
+    sys.exit(safely(lambda words: install_all.main(door(), words), sys.argv[1:]))

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from host_bridge.errors import ZeroStemError
-from host_bridge.settings import places
+from host_bridge.paths import places
 from installers import launchd, logon_task, receipt, systemd
 from installers.system import Program, System, Words
 

@@ -3,7 +3,7 @@
 import sys
 import time
 
-from host_bridge.client import Client, NoDaemon
+from host_bridge.client.client import Client, NoDaemon
 from host_bridge.errors import ZeroStemError
 from installers.service import Say
 

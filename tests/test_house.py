@@ -65,7 +65,7 @@ def test_what_is_tested_is_the_wheel_and_not_the_checkout(name: str) -> None:
     "pattern",
     [
         "*/py.typed",
-        "host_bridge/*.md",
+        "host_bridge/*/*.md",
         "host_bridge/lua/*.lua",
         "host_bridge/hosts/reaper/*.lua",
         "host_bridge/hosts/reaper/*.ReaperOSC",

@@ -15,12 +15,13 @@ from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtWidgets import QApplication
 
 from host_bridge.errors import BridgeError, CannotWrite
-from host_bridge.settings import places
-from ui import looks, texts
-from ui.link import Link
+from host_bridge.paths import places
+from ui import texts
+from ui.background.daemon_link import Link
+from ui.background.timing import timer
 from ui.panel import Panel
-from ui.studio import Studio
-from ui.timing import timer
+from ui.state.controller import Studio
+from ui.style import theme as looks
 
 THEMES = {"system": None, "dark": looks.DARK, "light": looks.LIGHT}
 DEMO_PROMPTS = ("drums", "bass", "trumpet")

@@ -27,12 +27,13 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from ui import looks, texts
-from ui.looks import Tones
+from ui import texts
 from ui.models import window
 from ui.models.mixing import View
-from ui.playback import Playback
-from ui.studio import Studio
+from ui.state.controller import Studio
+from ui.state.playback import Playback
+from ui.style import theme as looks
+from ui.style.theme import Tones
 from ui.widgets import WIDGETS
 from ui.widgets.base import Card, Room, button, label
 from ui.widgets.jobs import JobList

@@ -12,7 +12,7 @@ from engine.backbones.base import Conditioning
 from engine.backbones.checkpoint import opened
 from engine.backbones.mel_latent import MelLatent
 from engine.backbones.network import Networked, heads_by_width
-from engine.backbones.words import listed, refuse_long
+from engine.backbones.prompts import listed, refuse_long
 
 
 class AudioLDM(MelLatent, Networked):

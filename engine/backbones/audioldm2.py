@@ -12,7 +12,7 @@ from engine.backbones.base import Conditioning
 from engine.backbones.checkpoint import opened
 from engine.backbones.mel_latent import MelLatent
 from engine.backbones.network import Networked, heads_by_width
-from engine.backbones.words import alone, listed, padded, refuse_long
+from engine.backbones.prompts import alone, listed, padded, refuse_long
 
 STATES = 8
 """What GPT-2 says about a prompt: so many vectors, unless the checkpoint names another number."""

@@ -15,10 +15,10 @@ from engine.backbones.base import Conditioning, Grid
 from engine.backbones.checkpoint import Checkpoint, opened, refuse_unexpected
 from engine.backbones.mel_latent import Voiced
 from engine.backbones.network import Networked
-from engine.backbones.published import Tensors, hifi_gan, unpickled
-from engine.backbones.words import listed, refuse_long
+from engine.backbones.pickled import Tensors, hifi_gan, unpickled
+from engine.backbones.prompts import listed, refuse_long
 from host_bridge.errors import BadModel
-from host_bridge.vocabulary import Samples
+from host_bridge.types import Samples
 
 BANDS, TRANSFORM = 256, 2048
 """Mel bands, and the size of the Fourier transform below them (the window is as long as AudioLDM's)."""

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from engine.execution.base import Subject
-from engine.execution.steady import Steady
-from host_bridge.vocabulary import Hertz, Samples
+from engine.execution.fallback import Steady
+from host_bridge.types import Hertz, Samples
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from engine.backbones.base import epsilon_from_v
 from engine.backbones.schedules import Discrete, linear, scaled_linear
-from engine.weights import INDEX, STEMS, Found, at, lighter, weights_in
+from engine.models.catalogue import INDEX, STEMS, Found, at, lighter, weights_in
 from host_bridge.errors import BadModel, ZeroStemError
 
 SCHEDULES: dict[str, Callable[[float, float], Discrete]] = {"scaled_linear": scaled_linear, "linear": linear}

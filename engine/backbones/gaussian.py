@@ -9,7 +9,7 @@ from engine.backbones import griffin_lim, mel
 from engine.backbones.base import Conditioning, column, epsilon_from_v
 from engine.backbones.schedules import scaled_linear
 from host_bridge.errors import BadRequest
-from host_bridge.vocabulary import Samples
+from host_bridge.types import Samples
 
 CENTRE, WIDTH = -5.0, 2.0
 """Log-mel of ordinary sound, brought to the size of the noise by the codec."""

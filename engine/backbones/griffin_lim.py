@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from engine.audio.stft import overlap_add
 from engine.backbones import mel
-from engine.spectra import overlap_add
 
 UPDATES = 50
 ITERATIONS, MOMENTUM = 32, 0.99

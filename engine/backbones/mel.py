@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from engine.backbones.base import Grid
-from host_bridge.vocabulary import Hertz, Samples
+from host_bridge.types import Hertz, Samples
 
 RATE = Hertz(16_000)
 HOP = Samples(160)

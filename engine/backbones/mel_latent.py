@@ -8,9 +8,9 @@ from torch import Tensor
 from engine.backbones import mel
 from engine.backbones.checkpoint import Checkpoint
 from engine.backbones.peak import peak_gain
-from engine.weights import Found
+from engine.models.catalogue import Found
 from host_bridge.errors import BadModel
-from host_bridge.vocabulary import Samples
+from host_bridge.types import Samples
 
 
 class Voiced:

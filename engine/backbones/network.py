@@ -13,8 +13,8 @@ from engine.backbones.base import Conditioning, Schedule
 from engine.backbones.checkpoint import Checkpoint, opened
 from engine.execution import plain
 from engine.execution.base import Subject
-from engine.execution.steady import Steady
-from engine.weights import Found
+from engine.execution.fallback import Steady
+from engine.models.catalogue import Found
 
 HEAD_WIDTH = 32
 """Channels of an attention head in AudioLDM, AudioLDM 2 and MusicLDM as their authors configure them."""

@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.backbones import lapped
+from engine.backbones import mdct
 from engine.backbones.base import Conditioning, epsilon_from_v
 from engine.backbones.checkpoint import Checkpoint, opened
 from engine.backbones.network import Networked
 from engine.backbones.peak import peak_gain
+from engine.backbones.prompts import listed, refuse_long
 from engine.backbones.schedules import Continuous
-from engine.backbones.words import listed, refuse_long
-from host_bridge.vocabulary import Hertz, Samples
+from host_bridge.types import Hertz, Samples
 
 PEAK = 0.9
 """Trained on music and field recordings as they were published: near full scale."""
@@ -65,7 +65,7 @@ class StableAudio(Networked):
         self.rate = Hertz(int(self._vae.config.sampling_rate))
         self.hop = int(self._vae.hop_length)
         self.window = Samples(self._frames * self.hop)
-        self.grid = lapped.grid(self.rate)
+        self.grid = mdct.grid(self.rate)
         self.bring("stable_audio", folder, precision, StableAudioDiTModel, "transformer", dressed=_Levelled)
 
     @property
@@ -79,24 +79,24 @@ class StableAudio(Networked):
 
     def analyse(self, audio: Tensor) -> Tensor:
         """(B, 2, N) -> (B, 2, N / 1024, 1024) signed coefficients. Raises ValueError unless the codec takes N samples."""
-        if audio.shape[-1] % self.hop or audio.shape[-1] % lapped.SIZE:
-            raise ValueError(f"{audio.shape[-1]} samples are not a multiple of {self.hop} and {lapped.SIZE}")
-        return lapped.analyse(audio.to(self.device))
+        if audio.shape[-1] % self.hop or audio.shape[-1] % mdct.SIZE:
+            raise ValueError(f"{audio.shape[-1]} samples are not a multiple of {self.hop} and {mdct.SIZE}")
+        return mdct.analyse(audio.to(self.device))
 
     @torch.no_grad()
     def encode(self, features: Tensor) -> Tensor:
         """Coefficients -> (B, 64, L, 1): the mode of the posterior. It has the size of the noise as it is."""
-        modes: Tensor = self._vae.encode(lapped.synthesise(features)).latent_dist.mode()
+        modes: Tensor = self._vae.encode(mdct.synthesise(features)).latent_dist.mode()
         return modes[..., None]
 
     @torch.no_grad()
     def decode(self, latent: Tensor) -> Tensor:
         """(B, 64, L, 1) -> coefficients of the decoded waveform."""
-        return lapped.analyse(self._vae.decode(latent[..., 0]).sample)
+        return mdct.analyse(self._vae.decode(latent[..., 0]).sample)
 
     def magnitude(self, features: Tensor) -> Tensor:
         """The coefficients' pseudo-spectrum."""
-        return lapped.magnitude(features)
+        return mdct.magnitude(features)
 
     def scale(self, features: Tensor, gain: Tensor) -> Tensor:
         """A factor on coefficients. Magnitudes follow exactly where it is the same for neighbouring bands."""
@@ -104,7 +104,7 @@ class StableAudio(Networked):
 
     def render(self, features: Tensor) -> Tensor:
         """Coefficients -> audio (B, 2, 1024 T), without a vocoder and without loss."""
-        return lapped.synthesise(features)
+        return mdct.synthesise(features)
 
     @torch.no_grad()
     def embed(self, prompts: Sequence[str]) -> Conditioning:

@@ -11,8 +11,8 @@ from engine.backbones.base import Conditioning
 from engine.backbones.checkpoint import opened
 from engine.backbones.mel_latent import MelLatent
 from engine.backbones.network import Networked
-from engine.backbones.tango_published import arranged
-from engine.backbones.words import alone, listed, padded
+from engine.backbones.prompts import alone, listed, padded
+from engine.backbones.tango_convert import arranged
 
 T5_WORDS = 512
 """Tokens of a prompt that T5 was trained on."""

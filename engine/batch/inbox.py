@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from engine import delivery
-from engine.batch.gather import has_sound
-from engine.batch.notes import note_of, plain_name, said_of
+from engine.audio.metrics import sha256
+from engine.batch.discover import has_sound
+from engine.batch.job_notes import note_of, plain_name, said_of
 from engine.batch.task import Outcome, Task
 from engine.batch.writers import being_written
-from engine.measure import sha256
+from engine.files import outputs
 from engine.request import Request
 from host_bridge.errors import ZeroStemError
 from host_bridge.text import printable, shortened
@@ -25,7 +25,7 @@ from presets import PresetError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.batch.crew import Watch
+    from engine.batch.worker_pool import Watch
     from engine.separation import Wish
 
 SETTLED_S = 2.0
@@ -97,7 +97,7 @@ class Inbox:
 
     def prepare(self) -> None:
         """Make the folders that are not there. Raises CannotWrite."""
-        with delivery.spoken(self.root):
+        with outputs.spoken(self.root):
             for folder in (self.inbox / "done", self.inbox / "failed", self.outbox):
                 folder.mkdir(parents=True, exist_ok=True)
 
@@ -106,7 +106,7 @@ class Inbox:
 
         One that failed is among them only when it has changed since.
         """
-        with delivery.spoken(self.inbox):
+        with outputs.spoken(self.inbox):
             paths = self._inputs()
         now, before = self.clock(), self._seen
         self._seen = {}
@@ -167,17 +167,17 @@ class Inbox:
 
     def _place(self, path: Path, taken: set[Path | None]) -> tuple[Path, str]:
         """A folder in the outbox that is new, or holds what an earlier try made of this very input; and the files' name."""
-        name = delivery.input_name(plain_name(path))
+        name = outputs.input_name(plain_name(path))
         number = 1
         while True:
             out = self.outbox / (name if number == 1 else f"{name} ({number})")
-            if out not in taken and (not out.exists() or delivery.input_sha256(out / f"{name}.json") == sha256(path)):
+            if out not in taken and (not out.exists() or outputs.input_sha256(out / f"{name}.json") == sha256(path)):
                 return out, name
             number += 1
 
     def _failed(self, path: Path, error: str, todo: str) -> Arrived:
         moved = self._move(path, "failed")
-        with delivery.spoken(moved.parent):
+        with outputs.spoken(moved.parent):
             text = f"{printable(error)}\n{printable(todo)}\n{_AGAIN}\n"
             _reason_of(moved).write_text(text, encoding="utf-8")
         return Arrived(path, moved, None, error, todo)
@@ -194,7 +194,7 @@ class Inbox:
                 break
             number += 1
         note = note_of(path)
-        with delivery.spoken(to.parent):
+        with outputs.spoken(to.parent):
             to.parent.mkdir(parents=True, exist_ok=True)
             if os.path.isfile(note):  # noqa: PTH113 - see notes
                 if any(other != path and note_of(other) == note for other in self._inputs()):

@@ -13,9 +13,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from engine import delivery
 from engine.batch.task import Outcome
-from host_bridge import atomic, forms
+from engine.files import outputs
+from host_bridge.files import atomic
+from host_bridge.spool import documents
 
 SCHEMA = "zerostem-report/1"
 """Within a version keys and columns may come, but none goes away or changes its meaning."""
@@ -49,14 +50,14 @@ def write(out: Path, outcomes: Sequence[Outcome], seconds: float) -> tuple[Path,
     sheet.writerows({key: "; ".join(each) if isinstance(each, list) else each for key, each in one.items()} for one in rows)
     table = text.getvalue().encode(errors="backslashreplace")
     counts = {state: sum(one["state"] == state for one in rows) for state in ("done", "skipped", "failed")}
-    with delivery.spoken(out):
+    with outputs.spoken(out):
         out.mkdir(parents=True, exist_ok=True)
         places = _free(out)
         whole = {
             "schema": SCHEMA, **counts, "seconds": round(seconds, 3), "csv_sha256": sha256(table).hexdigest(), "inputs": rows,
         }  # fmt: skip
         atomic.write(places[0], table, None)
-        atomic.write(places[1], forms.write_json(whole), None)
+        atomic.write(places[1], documents.write_json(whole), None)
     return places
 
 

@@ -6,11 +6,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from engine import delivery
-from engine.measure import sha256
+from engine.audio.metrics import sha256
+from engine.files import outputs
 from engine.request import Request
 from host_bridge.errors import ZeroStemError
-from host_bridge.vocabulary import Progress
+from host_bridge.types import Progress
 
 if TYPE_CHECKING:
     from engine.separation import Separator, Wish
@@ -58,8 +58,8 @@ def done_before(separator: "Separator", task: Task, progress: Progress) -> dict[
     wish, out = task.wish, task.wish.out
     if out is None or wish.name is None:
         return None
-    names = delivery.names(wish.name, task.request.prompts)
-    told = delivery.told_by(out / names.sidecar)
+    names = outputs.names(wish.name, task.request.prompts)
+    told = outputs.told_by(out / names.sidecar)
     try:
         if told is None or not _same_settings(told, separator, task):
             return None
@@ -76,7 +76,7 @@ def done_before(separator: "Separator", task: Task, progress: Progress) -> dict[
 
 
 def _same_settings(told: dict[str, Any], separator: "Separator", task: Task) -> bool:
-    from engine.sidecar import algorithm_of, settings
+    from engine.pipeline.sidecar import algorithm_of, settings
 
     request, wish, backbone = task.request, task.wish, separator.backbone
     rate, samples = told["input"]["rate"], told["input"]["samples"]

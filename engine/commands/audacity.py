@@ -6,17 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engine.commands import wanted
+from engine.commands import separation_options
 from host_bridge.arguments import Parser
 from host_bridge.errors import BadRequest, BridgeError
-from host_bridge.forms import Timeline
+from host_bridge.spool.documents import Timeline
 
 
 def parser() -> Parser:
     """Those of `separate`, and what becomes of the tracks they come from."""
     made = Parser("zerostem audacity", description="Take sounds out of what is selected in the running Audacity.")
     made.add_argument("--mute", action="store_true", help="mute the tracks that the stems come from")
-    wanted.add_options(made)
+    separation_options.add_options(made)
     return made
 
 
@@ -25,12 +25,12 @@ def main(argv: list[str]) -> int:
     options = parser().parse_args(argv)
     if options.start is not None or options.length is not None:
         raise BadRequest("The region is what is selected in Audacity.", "Select it there; leave --start and --length out.")
-    request = wanted.for_daemon(options)
+    request = separation_options.for_daemon(options)
 
-    from engine.commands.following import followed
+    from engine.commands.follow_job import followed
+    from host_bridge.client.launcher import awake
     from host_bridge.hosts.audacity import project
     from host_bridge.hosts.audacity.pipe import Pipe
-    from host_bridge.waking import awake
 
     with tempfile.TemporaryDirectory(prefix="zerostem-") as folder:
         region = Path(folder) / "region.wav"

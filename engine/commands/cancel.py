@@ -1,9 +1,9 @@
 """`zerostem cancel`: stop a job, whether or not the daemon runs; nothing of it is kept."""
 
 from host_bridge.arguments import Parser
-from host_bridge.client import Client, NoDaemon
-from host_bridge.settings import places
-from host_bridge.spool import Spool
+from host_bridge.client.client import Client, NoDaemon
+from host_bridge.paths import places
+from host_bridge.spool.job_folders import Spool
 
 
 def main(argv: list[str]) -> int:

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from host_bridge.arguments import Parser
-from host_bridge.settings import PORT
+from host_bridge.paths import PORT
 
 
 def parser() -> Parser:
@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
     """Run `zerostem daemon` with these arguments; 0 when it was ended."""
     options = parser().parse_args(argv)
 
-    from engine import daemon
+    from engine.daemon import main as daemon
 
     wanted = daemon.Wanted(
         options.device, options.port, options.spool, options.model, options.idle, options.leave_free, options.execution

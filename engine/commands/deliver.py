@@ -10,7 +10,7 @@ def main(argv: list[str]) -> int:
     made.add_argument("id", metavar="ID", help="as `zerostem submit` printed it, see `zerostem status`")
     options = made.parse_args(argv)
 
-    from host_bridge.waking import awake
+    from host_bridge.client.launcher import awake
 
     with awake() as client:
         client.deliver(options.id, wait=True)

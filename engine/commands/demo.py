@@ -54,11 +54,11 @@ def demonstrate(mix: Path, truths: dict[str, Path], request: Request, out: Path)
     """The demo of any mix; `truths` has the files of the true stems by prompt, as far as they are known."""
     from rich.console import Console
 
-    from engine import delivery
-    from engine.bench.spectrograms import refuse_a_stranger
+    from engine.files import outputs
+    from engine.files.spectrogram_plot import refuse_a_stranger
     from engine.separation import Separator
 
-    console, name = Console(highlight=False), delivery.input_names([mix])[0]
+    console, name = Console(highlight=False), outputs.input_names([mix])[0]
     picture = out / f"{name} - picture.png"
     refuse_a_stranger(picture)
     backbone = Separator.load().backbone
@@ -76,9 +76,9 @@ def demonstrate(mix: Path, truths: dict[str, Path], request: Request, out: Path)
 
 def _run(backbone: "Backbone", mix: Path, truths: dict[str, Path], request: Request, out: Path, console: "Console") -> Run:
     """Separate, with nothing remembered of earlier runs so that the seconds are those of a whole job; measure every stem."""
-    from engine.audio import open_source
-    from engine.cache import Shelf
-    from engine.measure import lag_samples
+    from engine.audio.metrics import lag_samples
+    from engine.audio.source import open_source
+    from engine.pipeline.cache import Shelf
     from engine.separation import Separator, Wish
 
     asked = " + ".join(request.prompts)
@@ -96,7 +96,7 @@ def _score(mix: Path, stem: Path, truth: Path | None) -> tuple[float, float] | N
     """SI-SDR of the mixture and of the stem against the truth, over all channels."""
     import soundfile
 
-    from engine.measure import si_sdr
+    from engine.audio.metrics import si_sdr
 
     if truth is None:
         return None
@@ -106,8 +106,8 @@ def _score(mix: Path, stem: Path, truth: Path | None) -> tuple[float, float] | N
 
 def _oracle(backbone: "Backbone", mix: Path, truths: dict[str, Path], request: Request) -> dict[str, float]:
     """The gain of the ideal mask for each prompt whose truth is known."""
-    from engine.audio import open_source
-    from engine.bench.oracle import write_ideal
+    from engine.audio.source import open_source
+    from engine.pipeline.ideal_mask import write_ideal
 
     known = [prompt for prompt in request.prompts if prompt in truths]
     if not known:
@@ -144,8 +144,8 @@ def _tell(console: "Console", mix: Path, runs: Sequence[Run], oracle: dict[str, 
 
 def _draw(picture: Path, mix: Path, truths: dict[str, Path], run: Run) -> None:
     """Mix and rest; and each stem, beside the true one where truths are known."""
-    from engine.bench.spectrograms import HUES, MIX, REST, Panel, draw
-    from engine.measure import peak_dbfs
+    from engine.audio.metrics import peak_dbfs
+    from engine.files.spectrogram_plot import HUES, MIX, REST, Panel, draw
 
     remains = Path(run.sidecar["rest"])
     whole, rest = Panel("mix", "", mix, MIX), Panel("rest", f"peak {peak_dbfs(remains):.0f} dBFS", remains, REST)

@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import delivery, weights
 from engine.batch import report
-from engine.batch.crew import Crew, Watch
-from engine.batch.gather import gather
+from engine.batch.discover import gather
 from engine.batch.task import Outcome, Task
+from engine.batch.worker_pool import Crew, Watch
 from engine.commands.progress import bars
-from engine.commands.wanted import Wishes
+from engine.commands.separation_options import Wishes
+from engine.files import outputs
+from engine.models import catalogue
 from engine.request import Request
 from host_bridge.errors import BadAudio, BadRequest, ZeroStemError
 from host_bridge.sound import pcm_length_s
@@ -38,11 +39,11 @@ def separate(options: argparse.Namespace, request: Request, wish_of: Wishes) -> 
     began = time.monotonic()
     devices = workers_on(options.device, options.jobs)
     places = _plan(options.inputs, options.out)
-    names = delivery.names_in([place.path for place in places], [place.out for place in places])
+    names = outputs.names_in([place.path for place in places], [place.out for place in places])
     wishes = [wish_of.to(place.out, name) for place, name in zip(places, names, strict=True)]
     tasks = [Task(place.path, request, wish) for place, wish in zip(places, wishes, strict=True)]
     found: dict[Path, Outcome] = {}
-    hands = Crew(options.name or weights.DEFAULT, devices, request, options.execution)
+    hands = Crew(options.name or catalogue.DEFAULT, devices, request, options.execution)
     try:
         with hands as crew, _bar(tasks) as watch:
             for number, outcome in enumerate(_in_order(tasks, _kept(crew.run(tasks, watch), found)), 1):
@@ -86,7 +87,7 @@ def workers_on(name: str, jobs: int | None) -> list[str]:
     """The device of each worker: one worker per device, or `jobs` of them in turn. Raises BadRequest, BadModel."""
     if jobs is not None and jobs < 1:
         raise BadRequest(f"{jobs} jobs cannot be done at once.", "Give --jobs 1 or more.")
-    from engine import device
+    from engine.execution import device
 
     devices = device.every(name)
     return [devices[index % len(devices)] for index in range(jobs or len(devices))]
@@ -97,11 +98,11 @@ def _plan(inputs: Sequence[Path], out: Path | None) -> list[_Place]:
     planned: dict[Path, _Place] = {}
     for path in inputs:
         if not path.is_dir():
-            place = _Place(path, (out or delivery.folder_beside(path)).absolute(), out and out.absolute())
+            place = _Place(path, (out or outputs.folder_beside(path)).absolute(), out and out.absolute())
             planned.setdefault(path.absolute(), place)
             continue
         folder = path.absolute() if path.name else path.resolve()  # "." has no name of its own
-        root = (out or delivery.folder_beside(folder)).absolute()
+        root = (out or outputs.folder_beside(folder)).absolute()
         found = gather(folder, [root])
         if not found:
             raise BadAudio(f"{path} holds no file with sound.", "Name a folder that does, or the files themselves.")

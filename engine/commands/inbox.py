@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from engine.commands import wanted
+from engine.commands import separation_options
 from engine.request import Request
 from host_bridge.arguments import Parser
 from host_bridge.text import printable
@@ -34,7 +34,7 @@ def parser() -> Parser:
     made = Parser("zerostem inbox", epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.description = "Watch a folder, and separate what is put into its inbox."
     made.add_argument("folder", type=Path, metavar="FOLDER", help="holds inbox and outbox; they are made where missing")
-    wanted.add_options(made)
+    separation_options.add_options(made)
     made.add_argument("-j", "--jobs", type=int, metavar="N", help="work on N inputs at once (default: one per device)")
     made.add_argument("--once", action="store_true", help="do what lies there, then end")
     return made
@@ -45,13 +45,13 @@ def main(argv: list[str]) -> int:
     options = parser().parse_args(argv)
 
     def meaning(said: Mapping[str, Any], out: Path, name: str) -> "tuple[Request, Wish]":
-        request, wishes = wanted.meant(argparse.Namespace(**{**vars(options), **said}))
+        request, wishes = separation_options.meant(argparse.Namespace(**{**vars(options), **said}))
         return request, wishes.to(out, name)
 
-    from engine import weights
-    from engine.batch.crew import Crew
     from engine.batch.inbox import POLL_S, Inbox
+    from engine.batch.worker_pool import Crew
     from engine.commands.folders import workers_on
+    from engine.models import catalogue
 
     inbox = Inbox(options.folder.absolute(), meaning)
     devices = workers_on(options.device, options.jobs)
@@ -59,7 +59,7 @@ def main(argv: list[str]) -> int:
     signal.signal(signal.SIGTERM, _stop)
     print(printable(f"watching {inbox.inbox}; stems come out in {inbox.outbox}; Ctrl-C stops"), flush=True)
     worst, worked = 0, time.monotonic()
-    with Crew(options.name or weights.DEFAULT, devices, execution=options.execution) as crew:
+    with Crew(options.name or catalogue.DEFAULT, devices, execution=options.execution) as crew:
         while True:
             for arrived in inbox.attend(inbox.ready(), crew):
                 worst = max(worst, int(bool(arrived.error)))

@@ -5,12 +5,12 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from engine import fetching, weights
 from engine.commands.progress import bar
+from engine.models import catalogue, download
 from host_bridge.arguments import Parser
 from host_bridge.errors import BadModel, Cancelled
 from host_bridge.text import print_json
-from host_bridge.vocabulary import Progress
+from host_bridge.types import Progress
 
 
 def main(argv: list[str]) -> int:
@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    rows = [_row(model) for model in weights.CATALOGUE.values()]
+    rows = [_row(model) for model in catalogue.CATALOGUE.values()]
     if options.json:
         print_json(rows)
     else:
@@ -42,22 +42,22 @@ def _list(options: argparse.Namespace) -> int:
 def _fetch(options: argparse.Namespace) -> int:
     """Say what it is and what it allows before the first byte comes."""
     with bar(options.model) as progress:
-        wanted = fetching.plan(options.model, progress)
+        wanted = download.plan(options.model, progress)
     if wanted is None:
         print(f"{options.model} comes with ZeroStem: nothing to fetch.")
         return 0
     model = wanted.weights
     print(f"{model.name} from https://huggingface.co/{model.hub}; licence: {model.licence}.")
     if not wanted.missing:
-        print(f"It is here and whole, in {weights.folder_of(model.hub)}.")
+        print(f"It is here and whole, in {catalogue.folder_of(model.hub)}.")
         return 0
     files = f"{len(wanted.missing)} of {len(wanted.pieces)} files"
-    print(f"{files} to fetch, {fetching.megabytes(wanted.size)}. What has arrived whole stays, whatever happens.", flush=True)
+    print(f"{files} to fetch, {download.megabytes(wanted.size)}. What has arrived whole stays, whatever happens.", flush=True)
     if options.dry_run:
         return 0
     try:
         with bar(model.name) as progress:
-            found = fetching.fetch(wanted, progress)
+            found = download.fetch(wanted, progress)
     except (KeyboardInterrupt, Cancelled):
         print("The files that arrived whole stay; the one that was cut off begins anew next time.", file=sys.stderr)
         raise
@@ -68,8 +68,8 @@ def _fetch(options: argparse.Namespace) -> int:
 def _verify(options: argparse.Namespace) -> int:
     """Exit code 1 where a file is not what it was when it was fetched, or the model fails its self-test."""
     with bar(options.model) as progress:
-        found = weights.find(options.model)
-        files = fetching.verify(found, progress)
+        found = catalogue.find(options.model)
+        files = download.verify(found, progress)
         bad = [name for name, whole in files.items() if whole is False]
         report: dict[str, Any] = {"folder": str(found.folder), "files": files}
         if not bad and not options.files:
@@ -89,7 +89,7 @@ def _verify(options: argparse.Namespace) -> int:
     return 0 if passed else 1
 
 
-def _examined(model: str, found: weights.Found, on: str, progress: Progress) -> dict[str, Any]:
+def _examined(model: str, found: catalogue.Found, on: str, progress: Progress) -> dict[str, Any]:
     """The model's self-test, as far as it can be loaded, and what it was done with."""
     import platform
     import time
@@ -97,7 +97,8 @@ def _examined(model: str, found: weights.Found, on: str, progress: Progress) -> 
 
     import torch
 
-    from engine import device, selftest
+    from engine import selftest
+    from engine.execution import device
     from engine.separation import Separator
 
     began, chosen = time.monotonic(), device.choose(on)
@@ -138,18 +139,18 @@ def _report_told(report: dict[str, Any]) -> list[str]:
 
 
 def _remove(options: argparse.Namespace) -> int:
-    hub = weights.hub_of(options.model)
+    hub = catalogue.hub_of(options.model)
     if not options.yes:
         question = f"Remove {hub} from the Hugging Face cache, which other programs may use too? [y/N] "
         if not sys.stdin.isatty() or input(question).strip().lower() not in {"y", "yes"}:
             print("Nothing was removed; --yes removes it without a question.", file=sys.stderr)
             return 1
-    print(f"{hub} is removed, {fetching.megabytes(fetching.remove(options.model))} are free again.")
+    print(f"{hub} is removed, {download.megabytes(download.remove(options.model))} are free again.")
     return 0
 
 
 def _where(options: argparse.Namespace) -> int:
-    print(weights.find(options.model).folder)
+    print(catalogue.find(options.model).folder)
     return 0
 
 
@@ -163,19 +164,19 @@ COMMANDS = {
 """Each with what it is for."""
 
 
-def _row(model: weights.Weights) -> dict[str, Any]:
+def _row(model: catalogue.Weights) -> dict[str, Any]:
     """A model of the catalogue and its state here: "here", "missing", or "damaged" where files lack or are cut."""
-    folder, state = weights.folder_of(model.hub), "missing"
+    folder, state = catalogue.folder_of(model.hub), "missing"
     if folder is not None:
         try:
-            weights.at(folder)
+            catalogue.at(folder)
             state = "here"
         except BadModel:
             state = "damaged"
     return {
         **asdict(model),
         "fetch": model.fetch,
-        "default": model.name == weights.DEFAULT,
+        "default": model.name == catalogue.DEFAULT,
         "state": state,
         "folder": folder and str(folder),
     }
@@ -188,7 +189,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         name = f"{row['name']} (default)" if row["default"] else row["name"]
         use = "allowed" if row["commercial"] else "no, or on terms"
-        cells.append((name, fetching.megabytes(row["size"]), row["licence"], use, here[row["state"]], row["good_for"]))
+        cells.append((name, download.megabytes(row["size"]), row["licence"], use, here[row["state"]], row["good_for"]))
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
     wanted = [f"  {row['fetch']}" for row in rows if row["state"] != "here" and row["fetch"]]

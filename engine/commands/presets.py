@@ -6,7 +6,7 @@ from typing import Any
 
 import presets
 from host_bridge.arguments import Parser
-from host_bridge.settings import places
+from host_bridge.paths import places
 from host_bridge.text import print_json
 from presets import PresetError
 

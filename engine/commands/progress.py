@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from host_bridge.text import printable
-from host_bridge.vocabulary import Progress
+from host_bridge.types import Progress
 
 
 class Bar(Protocol):

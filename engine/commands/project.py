@@ -11,12 +11,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.commands import wanted
+from engine.commands import separation_options
 from engine.commands.progress import bar
 from engine.request import Request
 from host_bridge.arguments import Parser
 from host_bridge.errors import BadAudio, BadRequest, BadSpool, CannotWrite
-from host_bridge.files import write_whole
+from host_bridge.files.plain import write_whole
 from host_bridge.hosts.files import dawproject, stretch, tracks
 from host_bridge.hosts.files.items import Item
 from host_bridge.hosts.files.stretch import Stretch
@@ -48,7 +48,7 @@ def parser() -> Parser:
     made.description = "Separate the items of a track in a closed REAPER project; stems become tracks right under it."
     made.add_argument("project", type=Path, metavar="FILE.RPP")
     made.add_argument("--track", required=True, metavar="NAME", help="the track, by its name or its number")
-    wanted.add_options(made)
+    separation_options.add_options(made)
     made.add_argument("--mute", action="store_true", help="mute the items whose stems were added, or both are heard")
     made.add_argument("-o", "--out", type=Path, metavar="FILE", help="write a new project beside the old, which stays as it is")
     made.add_argument(
@@ -60,7 +60,7 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Separate every item that can be, then add the tracks; 1 where an item was left alone."""
     options = parser().parse_args(argv)
-    request, wishes = wanted.meant(options)
+    request, wishes = separation_options.meant(options)
     if options.start is not None or options.length is not None:
         raise BadRequest("The items say what is separated.", "Leave out --start and --length.")
     project = tracks.read(options.project)
@@ -75,10 +75,10 @@ def main(argv: list[str]) -> int:
             "In REAPER, glue or render the items first; the project is as it was.",
         )
 
-    from engine import weights  # torch costs seconds: only once the request makes sense
+    from engine.models import catalogue  # torch costs seconds: only once the request makes sense
     from engine.separation import Separator
 
-    separator = Separator.load(options.name or weights.DEFAULT, options.device, options.execution)
+    separator = Separator.load(options.name or catalogue.DEFAULT, options.device, options.execution)
     separator.check(request)
     if options.dawproject:  # which holds all sound itself
         folder = options.dawproject.absolute().with_name(f".{options.dawproject.name}.{os.getpid()}")
@@ -115,7 +115,12 @@ def main(argv: list[str]) -> int:
 
 
 def _all_separated(
-    separator: "Separator", stretches: Sequence[Stretch], request: Request, wishes: wanted.Wishes, folder: Path, left: list[str]
+    separator: "Separator",
+    stretches: Sequence[Stretch],
+    request: Request,
+    wishes: separation_options.Wishes,
+    folder: Path,
+    left: list[str],
 ) -> dict[str, list[Clip]]:
     """The clips of each prompt, and of the rest; items whose sound cannot be used are told, and added to `left`."""
     found: dict[str, list[Clip]] = {prompt: [] for prompt in (*request.prompts, REST)}
@@ -210,9 +215,9 @@ def _clip(item: Item, name: str, file: Path, offset_s: Fraction) -> dawproject.C
 
 def _safe(name: str) -> str:
     """A name as a file can have it."""
-    from engine import delivery
+    from engine.files import outputs
 
-    return delivery.input_name(name)
+    return outputs.input_name(name)
 
 
 def _free(path: Path) -> Path:

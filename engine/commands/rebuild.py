@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from engine.request import Request
 from host_bridge.arguments import Parser
 from host_bridge.errors import BadAudio, BadRequest
-from host_bridge.files import read_plain
-from host_bridge.forms import read_result, settings_of
+from host_bridge.files.plain import read_plain
+from host_bridge.spool.documents import read_result, settings_of
 from host_bridge.text import print_json, printable
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def main(argv: list[str]) -> int:
     told = _sidecar(options.sidecar)
     request = _request(told, options.sidecar)
 
-    from engine.measure import sha256
+    from engine.audio.metrics import sha256
     from engine.separation import Separator
 
     source = Path(told["input"]["path"])
@@ -63,7 +63,7 @@ def _way(told: dict[str, Any]) -> str:
     """How the network ran, where this machine can do that too: another way rounds in another manner."""
     import torch
 
-    from engine.execution.choice import AUTO
+    from engine.execution.autotune import AUTO
     from engine.execution.table import EXECUTIONS
 
     ran = told.get("plan", {}).get("execution")
@@ -90,7 +90,7 @@ def _request(told: dict[str, Any], path: Path) -> Request:
 
 
 def _wish(told: dict[str, Any], sidecar: Path, out: Path | None) -> "Wish":
-    from engine.delivery import names
+    from engine.files.outputs import names
     from engine.separation import Wish
 
     rate, region = told["input"]["rate"], told["region"]

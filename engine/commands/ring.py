@@ -9,7 +9,7 @@ def main(argv: list[str]) -> int:
     made.add_argument("id", metavar="ID", help="the name of the job's folder")
     options = made.parse_args(argv)
 
-    from host_bridge.waking import awake
+    from host_bridge.client.launcher import awake
 
     with awake() as client:
         client.ring(options.id)

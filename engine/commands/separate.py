@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from engine.commands import wanted
+from engine.commands import separation_options
 from engine.commands.progress import bar
 from host_bridge.arguments import Parser
 from host_bridge.cli import logged
@@ -31,7 +31,7 @@ def parser() -> Parser:
     made.description = "Take named sounds out of audio files: one stem per prompt, and the rest."
     add = made.add_argument
     add("inputs", nargs="+", type=Path, metavar="IN", help="audio file, video, or a folder of them")
-    wanted.add_options(made)
+    separation_options.add_options(made)
     add("-o", "--out", type=Path, metavar="OUT", help='folder for the results (default: "<name> stems" beside the input)')
     add("-j", "--jobs", type=int, metavar="N", help="work on N inputs at once, in N processes (a folder: one per device)")
     add("--json", action="store_true", help="print the sidecars as one JSON array and nothing else")
@@ -41,19 +41,20 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Separate every input; those that fail are told, the others are done. Returns the worst exit code."""
     options = parser().parse_args(argv)
-    request, wish_of = wanted.meant(options)
+    request, wish_of = separation_options.meant(options)
     if options.jobs is not None or any(path.is_dir() for path in options.inputs):
         from engine.commands import folders
 
         return folders.separate(options, request, wish_of)
 
-    from engine import delivery, weights  # torch and the models cost seconds: only once the request makes sense
+    from engine.files import outputs
+    from engine.models import catalogue  # torch and the models cost seconds: only once the request makes sense
     from engine.separation import Separator
 
-    separator = Separator.load(options.name or weights.DEFAULT, options.device, options.execution)
+    separator = Separator.load(options.name or catalogue.DEFAULT, options.device, options.execution)
     separator.check(request)
-    outs = [(options.out or delivery.folder_beside(path)).absolute() for path in options.inputs]
-    names = delivery.names_in(options.inputs, outs)
+    outs = [(options.out or outputs.folder_beside(path)).absolute() for path in options.inputs]
+    names = outputs.names_in(options.inputs, outs)
     sidecars: list[dict[str, Any]] = []
     worst = 0
     try:

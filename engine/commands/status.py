@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.arguments import Parser
-from host_bridge.client import Client, NoDaemon
+from host_bridge.client.client import Client, NoDaemon
 from host_bridge.errors import BadSpool
-from host_bridge.settings import places
-from host_bridge.spool import Spool
+from host_bridge.paths import places
+from host_bridge.spool.job_folders import Spool
 from host_bridge.text import print_json, printable
 
 

@@ -4,7 +4,7 @@ import time
 
 from host_bridge import discovery
 from host_bridge.arguments import Parser
-from host_bridge.client import Client
+from host_bridge.client.client import Client
 
 PATIENCE_S = 10.0
 """How long to wait until nobody answers any more; a pass in flight may take a while."""

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from host_bridge.arguments import Parser
-from host_bridge.client import Client
+from host_bridge.client.client import Client
 from host_bridge.errors import BadRequest, ZeroStemError
-from host_bridge.files import write_whole
-from host_bridge.forms import write_json
+from host_bridge.files.plain import write_whole
+from host_bridge.spool.documents import write_json
 
 ANSWER = "zerostem-answer/1"
 """The form of the file that `--answer` writes: `error` is what happened and `todo` what to do, empty where all went well."""
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
 
 
 def _strengthen(options: argparse.Namespace) -> None:
-    from host_bridge.waking import awake
+    from host_bridge.client.launcher import awake
 
     if not 0 <= options.strength <= 1:
         raise BadRequest(f"A strength of {options.strength:g} is not possible.", "Give one from 0 to 1.")

@@ -5,15 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engine.commands import wanted
+from engine.commands import separation_options
 from engine.commands.progress import bar
 from host_bridge.arguments import Parser
 from host_bridge.errors import BadRequest
-from host_bridge.forms import RequestFile, Source
-from host_bridge.messages import one_line
-from host_bridge.rules import LONGEST_TITLE
+from host_bridge.protocol.messages import one_line
+from host_bridge.spool.documents import RequestFile, Source
+from host_bridge.spool.schema import LONGEST_TITLE
 from host_bridge.text import print_json, printable
-from host_bridge.vocabulary import Samples
+from host_bridge.types import Samples
 
 
 def parser() -> Parser:
@@ -25,7 +25,7 @@ def parser() -> Parser:
     )
     made.add_argument("--wait", action="store_true", help="until the stems are there")
     made.add_argument("--json", action="store_true", help="print the job's id, and with --wait its folder and result")
-    wanted.add_options(made)
+    separation_options.add_options(made)
     return made
 
 
@@ -34,8 +34,8 @@ def main(argv: list[str]) -> int:
     options = parser().parse_args(argv)
     request = _request(options)
 
-    from engine.commands.following import followed
-    from host_bridge.waking import awake
+    from engine.commands.follow_job import followed
+    from host_bridge.client.launcher import awake
 
     with awake() as client:
         job = client.submit(request)
@@ -59,7 +59,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
 def _request(options: argparse.Namespace) -> RequestFile:
     """The file's channels as the sources of one region. Raises BadAudio, BadRequest."""
     return replace(
-        wanted.for_daemon(options),
+        separation_options.for_daemon(options),
         source=_sources(options.file, options.start, options.length),
         deliver=options.out.absolute() if options.out else None,
         name=one_line(printable(options.file.stem), LONGEST_TITLE),

@@ -12,9 +12,9 @@ from host_bridge.text import print_json, printable
 if TYPE_CHECKING:
     import argparse
 
-    from engine.audio import Source
-    from engine.suggesting import Suggestion
-    from host_bridge.vocabulary import Progress
+    from engine.audio.source import Source
+    from engine.suggest import Suggestion
+    from host_bridge.types import Progress
 
 
 def parser() -> Parser:
@@ -41,7 +41,7 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Print a table, or JSON."""
     options = parser().parse_args(argv)
-    from engine.audio import open_source
+    from engine.audio.source import open_source
 
     with bar(options.input.name) as progress:
         source = open_source(options.input, options.start, options.length, progress)
@@ -60,25 +60,26 @@ def main(argv: list[str]) -> int:
 
 def _asked(options: "argparse.Namespace", source: "Source", progress: "Progress") -> "tuple[str, list[Suggestion]]":
     """Who was asked, and what it said. A tagger that is here goes first, unless a model or prompts were named."""
-    from engine import suggesting, weights
+    from engine import suggest
+    from engine.models import catalogue
 
     tagger = options.tagger
     if tagger is None and not (options.name or options.prompt):
-        tagger = weights.folder_of(suggesting.TAGGER)
+        tagger = catalogue.folder_of(suggest.TAGGER)
     if tagger is not None:
-        return f"The tagger in {tagger}", suggesting.by_tagger(tagger, source, progress)
+        return f"The tagger in {tagger}", suggest.by_tagger(tagger, source, progress)
     from engine.separation import Separator
 
-    model = options.name or weights.DEFAULT
+    model = options.name or catalogue.DEFAULT
     prompts = options.prompt or _vocabulary(model)
-    return model, suggesting.by_model(Separator.load(model, options.device).backbone, prompts, source, progress)
+    return model, suggest.by_model(Separator.load(model, options.device).backbone, prompts, source, progress)
 
 
 def _vocabulary(model: str) -> list[str]:
     """What a model knows by name. Raises BadRequest for one that follows any text."""
-    from engine import weights
+    from engine.models import catalogue
 
-    if weights.find(model).weights.backbone != "pocket":
+    if catalogue.find(model).weights.backbone != "pocket":
         raise BadRequest(f"{model} follows any text, so it has no list to choose from.", "Name the sounds in question with -p.")
     from engine.backbones.pocket.vocabulary import SOURCES
 

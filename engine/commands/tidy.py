@@ -6,8 +6,8 @@ from pathlib import Path
 
 from host_bridge.arguments import Parser
 from host_bridge.errors import BadRequest, BadSpool
-from host_bridge.settings import places
-from host_bridge.spool import Spool
+from host_bridge.paths import places
+from host_bridge.spool.job_folders import Spool
 from host_bridge.text import printable
 
 DAY_S = 86_400

@@ -1,8 +1,8 @@
 """`zerostem watch`: a live bar for one job until it ends, or for all of them until Ctrl+C."""
 
 from host_bridge.arguments import Parser
-from host_bridge.client import Client
-from host_bridge.messages import Cancelled, Done, Fail, Message, Progress, Submit
+from host_bridge.client.client import Client
+from host_bridge.protocol.messages import Cancelled, Done, Fail, Message, Progress, Submit
 from host_bridge.text import printable
 
 
@@ -12,7 +12,7 @@ def main(argv: list[str]) -> int:
     made.add_argument("id", nargs="?", metavar="ID", help="one job, until it ends (default: all, until Ctrl+C)")
     options = made.parse_args(argv)
 
-    from engine.commands.following import followed
+    from engine.commands.follow_job import followed
 
     with Client.find("zerostem watch") as client:
         if options.id:
@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
 
 def _all(client: Client) -> None:
     """A line for every job that is queued, running, or told of."""
-    from engine.commands.following import WHOLE, stage_of
+    from engine.commands.follow_job import WHOLE, stage_of
     from engine.commands.progress import bars
 
     client.notify()

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from engine.execution.base import Run, Subject, difference
-from host_bridge import atomic
 from host_bridge.errors import BadModel
-from host_bridge.settings import places
+from host_bridge.files import atomic
+from host_bridge.paths import places
 
 log = logging.getLogger(__name__)
 

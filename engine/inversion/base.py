@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.backbones.base import Conditioning, Noise, Schedule, clean_guess, guided, implied_epsilon
-from engine.inversion.renewal import Renewal
+from engine.inversion.fresh_noise import Renewal
 
 ROUNDING = 1e-6
 """Of a level: a product of depth and steps that is so close to a whole number is meant to be it."""

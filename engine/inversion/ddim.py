@@ -6,7 +6,7 @@ from torch import Tensor
 from engine.backbones.base import Conditioning, Noise, clean_guess, column, noised
 from engine.inversion.base import Ladder, Trail
 from engine.inversion.ddpm import mean_and_deviation
-from engine.inversion.renewal import Renewal
+from engine.inversion.fresh_noise import Renewal
 
 
 class DDIM:

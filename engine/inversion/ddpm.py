@@ -9,7 +9,7 @@ from torch import Tensor
 
 from engine.backbones.base import Conditioning, Noise, clean_guess, column, noised
 from engine.inversion.base import Ladder, Trail
-from engine.inversion.renewal import Renewal
+from engine.inversion.fresh_noise import Renewal
 
 
 def mean_and_deviation(ladder: Ladder, rungs: Tensor, clean: Tensor, epsilon: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from engine.backbones.base import Backbone, Conditioning, clean_guess, noised
+from engine.backbones.batching import Passes, Work
 from engine.inversion import INVERSIONS
 from engine.inversion.base import Inversion, Ladder, Trail
-from engine.passes import Passes, Work
 from engine.request import Request
 from host_bridge.errors import BadRequest
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from engine.backbones.base import Backbone
+from engine.backbones.batching import Work
 from engine.methods.base import Estimate, Scene, masked, probe
-from engine.passes import Work
 from engine.request import Request
 
 HEIGHTS, DRAWS = (0.2, 0.3, 0.4), 6

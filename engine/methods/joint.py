@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from engine.backbones.base import Backbone
+from engine.backbones.batching import Work
 from engine.inversion import INVERSIONS
 from engine.inversion.base import descend
 from engine.methods.base import Estimate, Scene, averaged, drawn, judged, judging_work, ladder, turned
-from engine.passes import Work
 from engine.request import Request
 
 POWER = 1.5

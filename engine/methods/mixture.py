@@ -6,8 +6,8 @@ from typing import ClassVar
 import torch
 
 from engine.backbones.base import Backbone
+from engine.backbones.batching import Work
 from engine.methods.base import Estimate, Scene
-from engine.passes import Work
 from engine.request import Request
 
 

@@ -14,8 +14,8 @@ from scipy.fft import dct
 from torch import Tensor
 
 from engine.backbones.base import Backbone
+from engine.backbones.batching import Work
 from engine.methods.base import Estimate, Scene, masked
-from engine.passes import Work
 from engine.request import Request
 
 TEMPLATES, COEFFICIENTS, ITERATIONS = 50, 13, 200

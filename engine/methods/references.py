@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from engine.backbones.base import Backbone
+from engine.backbones.batching import Work
 from engine.inversion import INVERSIONS
 from engine.inversion.base import descend
-from engine.inversion.renewal import in_the_highs
+from engine.inversion.fresh_noise import in_the_highs
 from engine.methods.base import Dials, Scene, ladder
-from engine.passes import Work
 from engine.request import Request
 
 

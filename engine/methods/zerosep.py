@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from engine.backbones.base import Backbone
+from engine.backbones.batching import Work
 from engine.methods.base import Dials, Estimate, Scene, averaged, drawn, judged, judging_work, masked, turned
 from engine.methods.references import references, references_work
-from engine.passes import Work
 from engine.request import Request
 
 

@@ -6,7 +6,7 @@ are replaced, each as a whole:
     --@include job.lua      becomes  local job = (function () ... end) (): a file beside the script, or else of `lua/`
     --@facts                becomes  local FACTS = { command = { ... }, spool = "...", engine_file = "..." }
 
-A script that is built with the facts USUAL finds them itself when it runs, as `lua/usual.lua` says.
+A script that is built with the facts USUAL finds them itself when it runs, as `lua/default_paths.lua` says.
 """
 
 import re
@@ -42,7 +42,7 @@ def quoted(word: str) -> str:
 
 def _facts(facts: Facts) -> str:
     if facts == USUAL:
-        return f"(function ()\n{_read(SHARED / 'usual.lua')}\nend) () ()"
+        return f"(function ()\n{_read(SHARED / 'default_paths.lua')}\nend) () ()"
     command = ", ".join(map(quoted, facts.command))
     spool, engine_file = quoted(str(facts.spool)), quoted(str(facts.engine_file))
     return f"{{ command = {{ {command} }}, spool = {spool}, engine_file = {engine_file} }}"

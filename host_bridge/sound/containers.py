@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from host_bridge.errors import BadAudio
 from host_bridge.sound.layout import ENDS_EARLY, Coded, Layout, Pcm, Span, bytes_at, cut_off
-from host_bridge.vocabulary import Hertz
+from host_bridge.types import Hertz
 
 _PCM, _FLOAT, _ALAW, _ULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 _INTEGERS = {1: "PCM_S8", 2: "PCM_16", 3: "PCM_24", 4: "PCM_32"}

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from host_bridge.errors import BadAudio, CannotWrite
-from host_bridge.settings import places
+from host_bridge.paths import places
 from host_bridge.sound import streams
 from host_bridge.sound.layout import Coded, Span, cut_off
 from host_bridge.sound.spans import Spans
-from host_bridge.vocabulary import Hertz, Progress
+from host_bridge.types import Hertz, Progress
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame

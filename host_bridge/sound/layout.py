@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from host_bridge.errors import BadAudio
-from host_bridge.vocabulary import Hertz
+from host_bridge.types import Hertz
 
 Span = tuple[int, int]
 """A stretch of a file, in bytes: its first, and the one after its last."""

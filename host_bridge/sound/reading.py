@@ -18,7 +18,7 @@ from host_bridge.sound import containers, streams
 from host_bridge.sound.decoding import Copy, decoded
 from host_bridge.sound.layout import Coded, Flac, Layout, Pcm, cut_off
 from host_bridge.sound.spans import Spans
-from host_bridge.vocabulary import Hertz, Progress, Samples, quietly
+from host_bridge.types import Hertz, Progress, Samples, quietly
 
 FORMATS = "WAV, FLAC, AIFF, OGG, MP3 or M4A"
 

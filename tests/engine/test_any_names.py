@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine import delivery
-from engine.batch.crew import Watch, _attended
 from engine.batch.task import Outcome, Task
+from engine.batch.worker_pool import Watch, _attended
 from engine.commands.submit import _request, parser
+from engine.daemon.request_mapping import wish_of
+from engine.files import outputs
 from engine.separation import Separator, _loaded
-from engine.serving.asked import wish_of
-from host_bridge import forms
 from host_bridge.cli import main
 from host_bridge.errors import CannotWrite
-from host_bridge.forms import RequestFile
-from host_bridge.vocabulary import Stem
+from host_bridge.spool import documents
+from host_bridge.spool.documents import RequestFile
+from host_bridge.types import Stem
 
 WORDS = ["-p", "drums", "--method", "mixture", "--steps", "2", "-d", "cpu"]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems take no such names")
@@ -204,17 +204,17 @@ def test_names_that_some_file_system_takes_for_the_same_get_files_of_their_own(
     paths = [str(song(name.encode())) for name in names]
     assert main(["separate", *paths, *WORDS, "-o", str(tmp_path / "out")]) == 0
     made = [path.name for path in (tmp_path / "out").iterdir()]
-    assert len({delivery._key(name) for name in made}) == len(made) == 3 * len({Path(path).resolve() for path in paths})
+    assert len({outputs._key(name) for name in made}) == len(made) == 3 * len({Path(path).resolve() for path in paths})
 
 
 @linux
 @pytest.mark.parametrize("name", [b"bad\xff.wav", b"new\nline.wav", b"\x1b[31m.wav", b"x" * 251 + b".wav"])
 def test_a_file_of_any_name_can_be_submitted(name: bytes, song: Callable[[bytes], Path], tmp_path: Path) -> None:
     path = song(name)
-    request = forms.read_request(forms.write_request(_request(parser().parse_args([str(path), "-p", "drums"]))))
+    request = documents.read_request(documents.write_request(_request(parser().parse_args([str(path), "-p", "drums"]))))
     assert os.fsencode(request.source[0].path) == os.fsencode(path)
     assert request.name.isprintable()
-    names = delivery.names(wish_of(request, tmp_path).name or "", ["drums"])
+    names = outputs.names(wish_of(request, tmp_path).name or "", ["drums"])
     assert len(names.stems[0].encode()) <= 255
     assert names.stems[0].endswith(" - drums.wav")
 
@@ -222,7 +222,7 @@ def test_a_file_of_any_name_can_be_submitted(name: bytes, song: Callable[[bytes]
 @pytest.mark.parametrize("name", ["é" * 200, "a/b\\c", "con", "..."])
 def test_what_a_host_calls_a_region_is_made_a_name_that_every_file_system_takes(name: str, tmp_path: Path) -> None:
     wish = wish_of(RequestFile((Stem("drums"),), name=name), tmp_path)
-    stem = delivery.names(wish.name or "", ["drums"]).stems[0]
+    stem = outputs.names(wish.name or "", ["drums"]).stems[0]
     assert len(stem.encode()) <= 255
     assert not {*"/\\"} & {*stem}
     (tmp_path / stem).touch()
@@ -239,5 +239,5 @@ def test_a_result_folder_that_is_a_link_to_nowhere_is_told_as_such(
 
 
 def test_what_cannot_be_kept_for_a_while_is_no_matter_of_the_results() -> None:
-    with pytest.raises(CannotWrite, match="set ZEROSTEM_HOME"), delivery.spoken(Path("/x"), "Or set ZEROSTEM_HOME."):
+    with pytest.raises(CannotWrite, match="set ZEROSTEM_HOME"), outputs.spoken(Path("/x"), "Or set ZEROSTEM_HOME."):
         raise PermissionError(13, "no")

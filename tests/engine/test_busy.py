@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from engine.bench import busy
+from engine.research.bench import busy
 
 WORKER = """
 import os, sys, time

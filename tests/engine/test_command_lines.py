@@ -8,7 +8,7 @@ import pytest
 
 from host_bridge.cli import COMMANDS, main
 from host_bridge.errors import BadRequest
-from installers import linux, whole
+from installers import install_all, linux
 
 NEEDED = {
     "separate": ["x.wav"], "suggest": ["x.wav"], "inbox": ["x"], "project": ["x.rpp", "--track=x"], "submit": ["x.wav"],
@@ -86,9 +86,9 @@ def test_what_steers_a_terminal_is_shown_and_not_obeyed(capsys: pytest.CaptureFi
 
 def test_the_installers_of_the_shell_scripts_refuse_in_the_same_way() -> None:
     with pytest.raises(BadRequest, match="--no-such-option"):
-        whole.main(linux.door(), ["--no-such-option"])
+        install_all.main(linux.door(), ["--no-such-option"])
     done = subprocess.run(
-        [sys.executable, "-m", "installers.linux", "cubase"], cwd=Path(whole.__file__).parents[1],
+        [sys.executable, "-m", "installers.linux", "cubase"], cwd=Path(install_all.__file__).parents[1],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
@@ -97,7 +97,7 @@ def test_the_installers_of_the_shell_scripts_refuse_in_the_same_way() -> None:
 
 def test_no_other_parser_is_used_by_what_people_call() -> None:
     """The one for training is left out: a developer's tool, on a floor that does not see the bridge."""
-    root = Path(whole.__file__).parents[1]
+    root = Path(install_all.__file__).parents[1]
     files = [file for floor in ("engine", "host_bridge", "installers", "ui") for file in (root / floor).rglob("*.py")]
     own = [file for file in files if " argparse.ArgumentParser(" in file.read_text(encoding="utf-8")]
-    assert [file.relative_to(root).as_posix() for file in own] == ["engine/backbones/pocket/training/__main__.py"]
+    assert [file.relative_to(root).as_posix() for file in own] == ["engine/research/pocket_training/__main__.py"]

@@ -10,10 +10,12 @@ from typing import cast
 
 import pytest
 
-from engine import daemon, doctor
+from engine import doctor
 from engine.commands.doctor import main
-from host_bridge import client, forms
-from host_bridge.vocabulary import Job
+from engine.daemon import main as daemon
+from host_bridge.client import client
+from host_bridge.spool import documents
+from host_bridge.types import Job
 
 pytestmark = pytest.mark.slow
 
@@ -71,7 +73,7 @@ def test_a_topic_that_breaks_as_a_whole_says_so(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_pytorch_that_cannot_be_imported_does_not_stop_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "engine.device", raising=False)
+    monkeypatch.delitem(sys.modules, "engine.execution.device", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     findings = doctor.report()
     assert "FAILED" in findings["devices"]["all of it"]
@@ -120,7 +122,9 @@ def test_the_daemons_device_is_that_of_the_last_job_that_had_one() -> None:
 
 
 def test_a_daemon_that_was_killed_is_told(home: Path) -> None:
-    (home / "engine.json").write_bytes(forms.write_engine(forms.EngineFile(2**22 - 7, 9, 9, "0.1", home / "spool", "secret")))
+    (home / "engine.json").write_bytes(
+        documents.write_engine(documents.EngineFile(2**22 - 7, 9, 9, "0.1", home / "spool", "secret"))
+    )
     assert doctor.report()["daemon"] == {"runs": "NO ANSWER: process 4194297 was the last, and did not end in peace"}
 
 

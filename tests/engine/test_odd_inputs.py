@@ -12,15 +12,15 @@ import soundfile
 import torch
 
 from engine.backbones.pocket import Pocket
-from engine.cache import Shelf
 from engine.commands import separate, submit
+from engine.daemon.region import region_of
+from engine.pipeline.cache import Shelf
 from engine.request import Request
 from engine.separation import Separator, Wish
-from engine.serving.region import region_of
 from host_bridge.errors import BadAudio
-from host_bridge.forms import RequestFile
 from host_bridge.sound.reading import AudioFile
-from host_bridge.vocabulary import Stem, quietly
+from host_bridge.spool.documents import RequestFile
+from host_bridge.types import Stem, quietly
 
 
 def _odd() -> ModuleType:

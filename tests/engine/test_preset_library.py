@@ -10,14 +10,14 @@ import presets
 from engine.backbones import vocabulary
 from engine.backbones.pocket.vocabulary import sources
 from engine.commands import presets as command
-from engine.commands import wanted
-from engine.serving.asked import asked_of
-from engine.weights import CATALOGUE
+from engine.commands import separation_options
+from engine.daemon.request_mapping import asked_of
+from engine.models.catalogue import CATALOGUE
 from host_bridge.errors import BadRequest
-from host_bridge.forms import RequestFile
-from host_bridge.settings import places
-from host_bridge.spool import Spool
-from host_bridge.vocabulary import Stem
+from host_bridge.paths import places
+from host_bridge.spool.documents import RequestFile
+from host_bridge.spool.job_folders import Spool
+from host_bridge.types import Stem
 
 
 @pytest.mark.parametrize("name", presets.names())
@@ -39,10 +39,10 @@ def test_every_model_that_a_preset_names_exists_and_knows_its_words(name: str) -
 def test_every_preset_is_one_request_on_the_command_line_and_in_a_jobs_folder(name: str, tmp_path: Path) -> None:
     preset = presets.load(name)
     parser = ArgumentParser()
-    wanted.add_options(parser)
+    separation_options.add_options(parser)
     prompts = preset.prompts or ("piano",)
     words = ["--preset", name, *(() if preset.prompts else ("-p", "piano")), *(["--beyond"] if preset.strength > 1 else [])]
-    here, wishes = wanted.meant(parser.parse_args(words))
+    here, wishes = separation_options.meant(parser.parse_args(words))
     assert here.prompts == prompts
     assert here.strengths == (preset.strength,) * len(prompts)
     assert here.unlike == preset.unlike

@@ -6,12 +6,12 @@ import pytest
 
 import presets
 from engine.commands.separate import parser
-from engine.commands.wanted import meant
+from engine.commands.separation_options import meant
 from engine.methods import METHODS
 from engine.methods.base import Dials, turned
 from engine.request import DIALS, Request
 from host_bridge.errors import BadRequest
-from host_bridge.rules import SETTINGS
+from host_bridge.spool.schema import SETTINGS
 
 
 @pytest.mark.parametrize("bad", [{"renew": 1.1}, {"rounds": 0}, {"draws": 65}, {"guidance": -1.0}, {"guidance": float("nan")}])

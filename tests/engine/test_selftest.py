@@ -14,15 +14,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine import selftest, weights
+from engine import selftest
 from engine.backbones import load
 from engine.backbones.base import Backbone
 from engine.backbones.mel_latent import Voiced
 from engine.backbones.stable_audio import StableAudio
 from engine.commands import models
+from engine.models import catalogue
 from engine.selftest import Finding, examine, flatness, steadiness
 from host_bridge.errors import BadModel, Cancelled
-from host_bridge.vocabulary import Samples
+from host_bridge.types import Samples
 
 pytestmark = pytest.mark.slow
 
@@ -153,7 +154,7 @@ def test_every_family_is_tested_to_the_end_and_random_numbers_do_not_pass(
     tiny: Callable[[str], Path], key: str, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tiny(key)
-    model = load(weights.at(folder).weights.backbone, CPU, folder)
+    model = load(catalogue.at(folder).weights.backbone, CPU, folder)
     if isinstance(model, StableAudio):
         monkeypatch.setattr(model, "window", Samples(32_768))
         monkeypatch.setattr(model, "_frames", 32_768 // model.hop)

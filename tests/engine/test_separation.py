@@ -13,17 +13,19 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from engine import algorithm, audio, measure
+from engine.audio import metrics
+from engine.audio import source as audio
 from engine.backbones.pocket import Pocket
-from engine.cache import Shelf
 from engine.inversion import INVERSIONS
-from engine.listening import GROUP_BYTES, at_once
 from engine.methods import METHODS, joint
+from engine.pipeline import algorithm
+from engine.pipeline.cache import Shelf
+from engine.pipeline.inference import GROUP_BYTES, at_once
 from engine.request import Request
 from engine.separation import Separator, Wish, separate
-from host_bridge.bwf import Writer, time_reference
 from host_bridge.errors import BadModel, BadRequest, Cancelled, CannotWrite
-from host_bridge.vocabulary import Hertz, Samples
+from host_bridge.sound.wav import Writer, time_reference
+from host_bridge.types import Hertz, Samples
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +70,7 @@ def test_the_sidecar_says_what_was_asked_done_and_measured(separator: Separator,
     told = run(separator, song, "drums", strength=0.7, seed=9, wish=Wish(start_s=1, length_s=2))
     assert told["schema"] == "zerostem-sidecar/1"
     assert told["input"] == {
-        "path": str(song), "sha256": measure.sha256(song), "rate": 44_100, "channels": 2, "samples": 4 * 44_100,
+        "path": str(song), "sha256": metrics.sha256(song), "rate": 44_100, "channels": 2, "samples": 4 * 44_100,
     }  # fmt: skip
     assert told["model"] == {"name": "pocket", "licence": "MIT", "fingerprint": separator.backbone.fingerprint}
     assert told["algorithm"] == algorithm.version(separator.backbone, METHODS["joint"], INVERSIONS["ddpm"])
@@ -78,7 +80,7 @@ def test_the_sidecar_says_what_was_asked_done_and_measured(separator: Separator,
     assert stem["prompt"] == "drums"
     assert stem["strength"] == 0.7
     assert isinstance(stem["found"], bool)
-    assert stem["peak_dbfs"] == pytest.approx(measure.peak_dbfs(Path(stem["path"])), abs=0.01)
+    assert stem["peak_dbfs"] == pytest.approx(metrics.peak_dbfs(Path(stem["path"])), abs=0.01)
     assert told["null_dbfs"] <= -120
     assert told["lag_samples"] == 0
     assert told["network_passes"] > 0
@@ -100,15 +102,15 @@ def test_a_stem_that_is_late_or_wrong_shows_in_the_measurements(separator: Separ
     sound, rate = soundfile.read(stem)
     for broken, lag, null in ((np.roll(sound, 1, 0), 1, None), (sound + 1e-5, 0, -100)):
         soundfile.write(tmp_path / "broken.wav", broken, rate, subtype="FLOAT")
-        assert measure.lag_samples(source, tmp_path / "broken.wav") == lag
-        measured = measure.null_dbfs(source, [tmp_path / "broken.wav", rest])
+        assert metrics.lag_samples(source, tmp_path / "broken.wav") == lag
+        measured = metrics.null_dbfs(source, [tmp_path / "broken.wav", rest])
         assert measured == pytest.approx(null, abs=0.5) if null else measured > -100
 
 
 @pytest.mark.parametrize("method", ["joint", "zerosep", "contrast"])
 def test_strength_zero_gives_back_the_mix(separator: Separator, song: Path, method: str) -> None:
     told = run(separator, song, "drums", strength=0, method=method)
-    assert measure.null_dbfs(audio.open_source(song), [Path(told["stems"][0]["path"])]) < -60
+    assert metrics.null_dbfs(audio.open_source(song), [Path(told["stems"][0]["path"])]) < -60
 
 
 @pytest.mark.parametrize("method", ["joint", "zerosep", "contrast"])
@@ -293,7 +295,7 @@ def test_memory_does_not_grow_with_the_length_of_the_file(tmp_path: Path) -> Non
 
 
 def test_a_model_that_cannot_fit_is_refused_before_it_takes_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.device.free_memory", lambda _device: 1_000_000)
+    monkeypatch.setattr("engine.execution.device.free_memory", lambda _device: 1_000_000)
     with pytest.raises(BadModel, match=r"pocket takes 0.0 GB at least, and cpu has 0.0 GB free"):
         Separator.load(on="cpu")
 

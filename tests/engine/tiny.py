@@ -376,8 +376,7 @@ def known_heads(folder: Path, trained: Any, said: Any, family: str = "audioldm")
     It is random, with attention wide awake, but for its last layer, which is fitted to the noise by least squares: so what it
     says is nearest to the truth with the heads that it had then, and with others worse.
     """
-    from engine import heads
-    from engine.backbones import load
+    from engine.backbones import heads, load
     from engine.backbones.base import noised
 
     TINY[family](folder)

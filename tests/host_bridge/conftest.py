@@ -14,12 +14,9 @@ from typing import ClassVar, Self
 import pytest
 
 from host_bridge import discovery
-from host_bridge.client import Client
-from host_bridge.endpoint import Endpoint
+from host_bridge.client.client import Client
 from host_bridge.errors import BadRequest
-from host_bridge.exchange import Exchange, Peer
-from host_bridge.forms import EngineFile, RequestFile, StateFile
-from host_bridge.messages import (
+from host_bridge.protocol.messages import (
     Accepted,
     Cancel,
     Cancelled,
@@ -49,9 +46,12 @@ from host_bridge.messages import (
     VocabularyRow,
     Welcome,
 )
-from host_bridge.recovery import recover
-from host_bridge.spool import Spool
-from host_bridge.vocabulary import Job, Stem
+from host_bridge.protocol.state_machine import Exchange, Peer
+from host_bridge.server.endpoint import Endpoint
+from host_bridge.spool.documents import EngineFile, RequestFile, StateFile
+from host_bridge.spool.job_folders import Spool
+from host_bridge.spool.recovery import recover
+from host_bridge.types import Job, Stem
 
 TOKEN = "a token of the tests"
 REQUEST = RequestFile(stems=(Stem("drums"), Stem("bass", 0.5)))

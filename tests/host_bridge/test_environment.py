@@ -26,7 +26,9 @@ PRINTED = f"; import os; print(*[os.environ.get(name) for name in {NAMES}])"
 WANTED = [setting.value for setting in environment.SETTINGS]
 
 
-@pytest.mark.parametrize("module", ["engine", "host_bridge.cli", "engine.bench", "engine.batch.crew", "installers.commands"])
+@pytest.mark.parametrize(
+    "module", ["engine", "host_bridge.cli", "engine.research.bench", "engine.batch.worker_pool", "installers.commands"]
+)
 def test_every_way_in_sets_them_before_torch_and_onnxruntime_are_loaded(module: str) -> None:
     code = f"import {module}, sys; from host_bridge.cli import main; main(['presets', '--json'])"
     told = python(f"{code}; assert not {{'torch', 'onnxruntime'}} & set(sys.modules){PRINTED}")

@@ -20,7 +20,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 
 from host_bridge.hosts.ardour import HOST, slots
 from host_bridge.hosts.base import Facts
-from host_bridge.settings import places
+from host_bridge.paths import places
 
 if TYPE_CHECKING:
     from tests.hosts.conftest import Program, Screen

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from host_bridge.forms import Timeline
 from host_bridge.hosts import ardour
 from host_bridge.hosts.base import Facts
 from host_bridge.hosts.build import build
-from host_bridge.spool import Spool
-from host_bridge.vocabulary import Hertz, Samples
+from host_bridge.spool.documents import Timeline
+from host_bridge.spool.job_folders import Spool
+from host_bridge.types import Hertz, Samples
 
 MODULES = Path(ardour.__file__).parent
 DEMO = Path(__file__).parents[2] / "presets" / "demo" / "mix.flac"
@@ -26,16 +26,16 @@ JOB = """
 --@facts
 FACTS.host = "ardour"
 --@include machine.lua
---@include ledger.lua
+--@include pending_jobs.lua
 AudioEngine:set_backend ("None (Dummy)", "", "")
 Session = create_session (arg[1], "bare", tonumber (arg[2]))
 local jobs = job.new (json, FACTS, machine)
 local id = jobs.id ()
 assert (jobs.installed ())
 assert (jobs.begin (id))
-assert (ledger.write ({ { id = id, start = 7, brought = false } }))
-assert (ledger.change (id, { brought = true }))
-assert (ledger.entry (id).brought and ledger.entry (id).start == 7)
+assert (pending_jobs.write ({ { id = id, start = 7, brought = false } }))
+assert (pending_jobs.change (id, { brought = true }))
+assert (pending_jobs.entry (id).brought and pending_jobs.entry (id).start == 7)
 local source = {}
 for channel = 0, 1 do source[channel + 1] = { path = arg[3], channel = channel, start = 3, length = 100 } end
 local region = { start = 7, rate = tonumber (arg[2]) }
@@ -55,7 +55,7 @@ def test_without_a_window_ardours_own_lua_writes_a_job_that_the_daemon_would_tak
     program.write_text(f'#!/bin/sh\necho "$@" > "{tmp_path}/rung"\n')
     program.chmod(0o755)
     facts = Facts((str(program), "-P"), tmp_path / "spool of ü", tmp_path / "engine.json")
-    for module in (MODULES / "machine.lua", MODULES / "ledger.lua"):
+    for module in (MODULES / "machine.lua", MODULES / "pending_jobs.lua"):
         (tmp_path / module.name).write_bytes(module.read_bytes())
     (tmp_path / "job of a test.lua").write_text(JOB)
     script = build(tmp_path / "job of a test.lua", facts).decode()

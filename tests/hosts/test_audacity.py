@@ -21,7 +21,7 @@ from host_bridge.cli import main
 from host_bridge.hosts.audacity import HOST, pipe, project
 from host_bridge.hosts.audacity.pipe import Ends, NoAnswer, NoAudacity, Pipe
 from host_bridge.hosts.base import Facts
-from host_bridge.vocabulary import Hertz
+from host_bridge.types import Hertz
 
 if TYPE_CHECKING:
     from tests.hosts.conftest import Program, Screen

@@ -10,13 +10,13 @@ from typing import Any
 import psutil
 import pytest
 
-from engine.serving.bells import Bells
+from engine.daemon.notify_host import Bells
 from host_bridge.cli import main
 from host_bridge.hosts import HOSTS, load
 from host_bridge.hosts.base import Edit, Facts, Host
-from installers import bell, hosts, record
+from installers import host_port, hosts, record
+from installers.file_transaction import take
 from installers.service import CannotInstall
-from installers.steps import take
 
 FACTS = Facts(("/opt/python", "-P", "-m", "host_bridge"), Path("/music/spool"), Path("/run/engine.json"))
 OTHERS = Facts(("/new/python", "-m", "host_bridge"), Path("/elsewhere"), Path("/run/engine.json"))
@@ -248,7 +248,7 @@ def test_nothing_is_edited_while_the_daw_runs(machine: Machine, monkeypatch: pyt
 def test_a_bell_is_hung_for_the_daemon_to_ring_and_taken_down_again(machine: Machine) -> None:
     machine.install()
     config = machine.home / "zerostem" / "config"
-    assert (machine.host.name in (config / bell.FILE).read_text()) if machine.host.port else not config.exists()
+    assert (machine.host.name in (config / host_port.FILE).read_text()) if machine.host.port else not config.exists()
     machine.uninstall()
     assert not config.exists()
 
@@ -374,28 +374,28 @@ OWN = ["", "# a note\n", "[ardour]\nport = 3819", "\n\n[ardour]\r\nport = 3819\r
 
 @pytest.mark.parametrize("own", OWN)
 def test_a_bell_is_read_by_the_daemon_and_comes_out_byte_for_byte(own: str, home: Path) -> None:
-    path = home / bell.FILE
+    path = home / host_port.FILE
     path.write_bytes(own.encode())
-    for step in bell.added(home, "reaper", 8000):
+    for step in host_port.added(home, "reaper", 8000):
         take([step])
     assert Bells.read(home).packets["reaper"][0] == 8000
-    assert bell.added(home, "reaper", 8000) == []
-    take(bell.taken(home, "reaper"))
+    assert host_port.added(home, "reaper", 8000) == []
+    take(host_port.taken(home, "reaper"))
     assert (path.read_bytes() if path.exists() else b"") == own.encode()
 
 
 def test_a_bell_of_the_users_stays(home: Path) -> None:
-    path = home / bell.FILE
+    path = home / host_port.FILE
     path.write_text("[reaper]\nport = 9000\n")
-    assert bell.added(home, "reaper", 8000) == []
-    assert bell.taken(home, "reaper") == []
+    assert host_port.added(home, "reaper", 8000) == []
+    assert host_port.taken(home, "reaper") == []
     path.unlink()
-    take(bell.added(home, "ardour", 3819))
+    take(host_port.added(home, "ardour", 3819))
     path.write_text(path.read_text() + 'action = "LuaAction/script-3"\n')
-    assert bell.taken(home, "ardour") == []
+    assert host_port.taken(home, "ardour") == []
     path.write_text("[reaper\n")
     with pytest.raises(CannotInstall, match="Mend it"):
-        bell.added(home, "reaper", 8000)
+        host_port.added(home, "reaper", 8000)
 
 
 def test_the_facts_are_of_this_installation_and_carry_its_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ def broken(*_: object) -> None:
 
 
 def test_a_question_that_breaks_is_answered_and_the_next_one_is_asked(application: Any, home: Path) -> None:
-    from ui.link import Link, Question
+    from ui.background.daemon_link import Link, Question
 
     link, told = Link(wake=False), list[object]()
     link._put(None, Question(broken, told.append, told.append))  # type: ignore[arg-type]
@@ -39,7 +39,7 @@ def test_a_question_that_breaks_is_answered_and_the_next_one_is_asked(applicatio
 
 
 def test_a_talk_that_breaks_begins_again(application: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ui.link import Link
+    from ui.background.daemon_link import Link
 
     tries = list[int]()
 
@@ -48,7 +48,7 @@ def test_a_talk_that_breaks_begins_again(application: Any, home: Path, monkeypat
         broken()
 
     monkeypatch.setattr(Link, "_found", found)
-    monkeypatch.setattr("ui.link.AGAIN_S", 0.01)
+    monkeypatch.setattr("ui.background.daemon_link.AGAIN_S", 0.01)
     link, told = Link(wake=False), list[object]()
     link.complained.connect(told.append)
     link.start()
@@ -58,7 +58,7 @@ def test_a_talk_that_breaks_begins_again(application: Any, home: Path, monkeypat
 
 
 def test_a_work_that_breaks_is_told_and_the_next_one_is_done(application: Any, home: Path) -> None:
-    from ui.aside import Aside
+    from ui.background.task_runner import Aside
 
     aside, told = Aside(1), list[object]()
     aside(broken, told.append, told.append)

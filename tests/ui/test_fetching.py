@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from engine import weights
+from engine.models import catalogue
 
 pytest.importorskip("pyqtgraph", reason="pyqtgraph is not installed: pip install 'zerostem[panel]'")
 
@@ -32,7 +32,7 @@ def hub() -> Iterator[Any]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     files = {}
-    for names in weights.LAYOUTS["audioldm"]:
+    for names in catalogue.LAYOUTS["audioldm"]:
         name = names[0]
         files[name] = save({"weight": np.zeros(500, np.float32)}) if name.endswith(".safetensors") else b"{}"
     with module.Hub({REPOSITORY: files}).open() as made:

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from host_bridge.errors import ZeroStemError
-from host_bridge.forms import RequestFile, StateFile
-from host_bridge.settings import places
-from host_bridge.spool import Spool
-from host_bridge.vocabulary import Job, Stem
+from host_bridge.paths import places
+from host_bridge.spool.documents import RequestFile, StateFile
+from host_bridge.spool.job_folders import Spool
+from host_bridge.types import Job, Stem
 
 pytest.importorskip("pyqtgraph", reason="pyqtgraph is not installed: pip install 'zerostem[panel]'")
 
@@ -228,7 +228,7 @@ def test_a_daemon_that_dies_is_told_of_and_found_again(panels: Panels, daemon: A
 
 
 def test_a_panel_that_may_starts_a_daemon_which_outlives_it(panels: Panels, home: Path, until: Until) -> None:
-    from host_bridge.client import Client
+    from host_bridge.client.client import Client
 
     panel = panels(wake=True)
     until(lambda: panel.studio.standing == "there", 30)
@@ -293,7 +293,7 @@ def test_five_hundred_jobs_are_listed_and_each_change_is_cheap(panels: Panels, h
 def test_without_a_sound_card_one_line_says_why_and_the_rest_works(
     panels: Panels, song: Path, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ui import playback
+    from ui.state import playback
     from ui.widgets.listen import Listen
 
     def none(_player: object) -> None:

@@ -13,8 +13,8 @@ import pytest
 pytest.importorskip("pyqtgraph", reason="pyqtgraph is not installed: pip install 'zerostem[panel]'")
 
 if TYPE_CHECKING:
-    from ui.looks import Tones
     from ui.panel import Panel
+    from ui.style.theme import Tones
 
 pytestmark = pytest.mark.usefixtures("qt")
 
@@ -23,7 +23,9 @@ SHOWN = {"setText", "setToolTip", "setAccessibleName", "setAccessibleDescription
 MAKES = {"label", "button", "tool", "QLabel", "QPushButton", "QAction", "addAction", "addMenu", "addTab", "say", "Notice"}
 
 
-FILES = sorted([*UI.glob("*.py"), *(UI / "widgets").glob("*.py")])
+FILES = sorted(
+    [*UI.glob("*.py"), *(file for room in ("widgets", "state", "background", "style") for file in (UI / room).glob("*.py"))]
+)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(UI)))
@@ -83,7 +85,7 @@ def _contrast(a: str, b: str) -> float:
 
 @pytest.mark.parametrize("name", ["DARK", "LIGHT"])
 def test_words_can_be_read_on_every_ground(name: str) -> None:
-    from ui import looks
+    from ui.style import theme as looks
 
     tones: Tones = getattr(looks, name)
     for ground in (tones.ground, tones.surface, tones.raised):
@@ -137,7 +139,7 @@ def test_the_fader_is_moved_by_keys_and_rests_once(application: object, until: A
     from PyQt6 import QtTest
     from PyQt6.QtCore import Qt
 
-    from ui.looks import DARK
+    from ui.style.theme import DARK
     from ui.widgets.fader import Fader
 
     fader = Fader()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from host_bridge.messages import DeviceRow, PlanRow
+from host_bridge.protocol.messages import DeviceRow, PlanRow
 from ui import texts
 from ui.models.models import in_bytes
 from ui.models.session import Session

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from host_bridge.errors import BadRequest, BadSpool
-from host_bridge.forms import RequestFile, StateFile
-from host_bridge.messages import Accepted, Cancelled, Done, Fail, JobRow, Message, Progress, Retry, Submit
-from host_bridge.spool import Spool
-from host_bridge.vocabulary import ENDED, STATES, Job, State
+from host_bridge.protocol.messages import Accepted, Cancelled, Done, Fail, JobRow, Message, Progress, Retry, Submit
+from host_bridge.spool.documents import RequestFile, StateFile
+from host_bridge.spool.job_folders import Spool
+from host_bridge.types import ENDED, STATES, Job, State
 from ui import texts
 from ui.models.results import Result
 

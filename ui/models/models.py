@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from host_bridge.messages import ModelRow
+from host_bridge.protocol.messages import ModelRow
 from ui import texts
 
 DEFAULT = "pocket"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from host_bridge.sound import audio_file
-from host_bridge.vocabulary import Progress, quietly
+from host_bridge.types import Progress, quietly
 from ui.models.reading import File, Frames, Sound
 from ui.models.region import Region
 

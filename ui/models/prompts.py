@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from host_bridge.errors import ZeroStemError
-from host_bridge.files import read_plain, write_whole
-from host_bridge.messages import VocabularyRow
-from host_bridge.settings import places
-from host_bridge.vocabulary import is_stem_name
+from host_bridge.files.plain import read_plain, write_whole
+from host_bridge.paths import places
+from host_bridge.protocol.messages import VocabularyRow
+from host_bridge.types import is_stem_name
 from presets import Preset
 
 MOST_REMEMBERED = 200

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from host_bridge.sound import AudioFile, Reader, audio_file
-from host_bridge.vocabulary import Hertz, Samples
+from host_bridge.types import Hertz, Samples
 
 Frames = NDArray[np.float32]
 """(frames, channels), full scale +-1."""

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from host_bridge.bwf import time_reference
-from host_bridge.forms import Source, Timeline
 from host_bridge.sound import AudioFile, audio_file
-from host_bridge.spool import Spool
-from host_bridge.vocabulary import Hertz, Samples
+from host_bridge.sound.wav import time_reference
+from host_bridge.spool.documents import Source, Timeline
+from host_bridge.spool.job_folders import Spool
+from host_bridge.types import Hertz, Samples
 from ui.models.reading import File, Shifted, Sound
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.errors import BadRequest
-from host_bridge.files import read_plain
-from host_bridge.forms import RequestFile, Source, Timeline, read_result, settings_of
-from host_bridge.vocabulary import Hertz, Samples, Stem
+from host_bridge.files.plain import read_plain
+from host_bridge.spool.documents import RequestFile, Source, Timeline, read_result, settings_of
+from host_bridge.types import Hertz, Samples, Stem
 from ui import texts
 
 

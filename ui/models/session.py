@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.errors import BadRequest
-from host_bridge.forms import RequestFile, write_request
-from host_bridge.vocabulary import Stem, is_stem_name
+from host_bridge.spool.documents import RequestFile, write_request
+from host_bridge.types import Stem, is_stem_name
 from presets import Preset
 from ui import texts
 from ui.models.region import Region

@@ -10,7 +10,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from host_bridge.vocabulary import Hertz, Samples
+from host_bridge.types import Hertz, Samples
 from ui.models.reading import Frames, Sound
 
 HOP_S = 0.016

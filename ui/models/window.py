@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.errors import ZeroStemError
-from host_bridge.files import read_plain, write_whole
-from host_bridge.settings import places
+from host_bridge.files.plain import read_plain, write_whole
+from host_bridge.paths import places
 
 SCHEMA = "zerostem-window/1"
 MOST_FILES = 12

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from PyQt6.QtCore import QSize
 from PyQt6.QtWidgets import QFrame, QLabel, QPushButton, QToolButton, QWidget
 
-from ui.icons import icon
-from ui.looks import Tones
-from ui.playback import Playback
-from ui.studio import Studio
+from ui.state.controller import Studio
+from ui.state.playback import Playback
+from ui.style.icons import icon
+from ui.style.theme import Tones
 
 
 @dataclass(frozen=True, slots=True)

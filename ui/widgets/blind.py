@@ -6,8 +6,8 @@ from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QPushButton, QWidget
 
 from ui import texts
-from ui.looks import Tones
 from ui.models.blind import Letter, Trial, Vote
+from ui.style.theme import Tones
 from ui.widgets.base import Room, button, label
 
 

@@ -9,8 +9,8 @@ from PyQt6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QToolButton, QWidget
 
 from ui import texts
-from ui.icons import icon
-from ui.looks import Tones
+from ui.style.icons import icon
+from ui.style.theme import Tones
 from ui.widgets.flow import Flow
 
 

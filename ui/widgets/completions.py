@@ -7,8 +7,8 @@ from PyQt6.QtGui import QColor, QKeyEvent, QPainter, QStandardItem, QStandardIte
 from PyQt6.QtWidgets import QAbstractItemView, QLineEdit, QListView, QStyledItemDelegate, QStyleOptionViewItem
 
 from ui import texts
-from ui.looks import Tones, blended
 from ui.models.prompts import Suggestion
+from ui.style.theme import Tones, blended
 
 ROW = 30
 MOST_SEEN = 8

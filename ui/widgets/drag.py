@@ -9,7 +9,7 @@ from PyQt6.QtGui import QColor, QDrag, QFontMetrics, QGuiApplication, QKeyEvent,
 from PyQt6.QtWidgets import QAbstractButton, QApplication, QPushButton, QToolButton, QWidget
 
 from ui import texts
-from ui.looks import Tones
+from ui.style.theme import Tones
 
 if TYPE_CHECKING:
     _Button = QAbstractButton

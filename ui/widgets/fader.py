@@ -5,8 +5,8 @@ from PyQt6.QtGui import QColor, QLinearGradient, QMouseEvent, QPainter, QPaintEv
 from PyQt6.QtWidgets import QSlider, QWidget
 
 from ui import texts
-from ui.looks import Tones, blended
-from ui.timing import timer
+from ui.background.timing import timer
+from ui.style.theme import Tones, blended
 
 STEPS = 1000
 SETTLE_MS = 450

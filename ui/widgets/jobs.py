@@ -18,9 +18,9 @@ from PyQt6.QtWidgets import (
 )
 
 from ui import texts
-from ui.looks import Tones, blended
 from ui.models.jobs import Row, in_all
 from ui.models.results import Result
+from ui.style.theme import Tones, blended
 from ui.widgets.base import Card, Room, label, tool
 from ui.widgets.drag import mime_of
 

@@ -5,8 +5,8 @@ from typing import get_args
 from PyQt6.QtWidgets import QButtonGroup, QDoubleSpinBox, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from ui import texts
-from ui.looks import Tones
 from ui.models.mixing import View
+from ui.style.theme import Tones
 from ui.widgets.base import Card, Room, button, label, tool
 from ui.widgets.blind import Blind
 from ui.widgets.meter import Meter

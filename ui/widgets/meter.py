@@ -8,8 +8,8 @@ from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from ui import texts
-from ui.looks import Tones
 from ui.models.player import Level
+from ui.style.theme import Tones
 
 FLOOR_DB = -60.0
 HOLD_S = 1.2

@@ -6,7 +6,7 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QRadioButton, QVBoxLayout, QWidget
 
 from ui import texts
-from ui.models.fetching import Fetching
+from ui.models.download import Fetching
 from ui.models.models import Choice
 from ui.widgets.base import button, label, put_role
 

@@ -6,9 +6,9 @@ from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
 
 from ui import texts
-from ui.looks import Tones
-from ui.studio import Notice
-from ui.timing import timer
+from ui.background.timing import timer
+from ui.state.controller import Notice
+from ui.style.theme import Tones
 from ui.widgets.base import Card, Room, button, label, put_role, tool
 
 FADE_MS = 12_000

@@ -11,8 +11,8 @@ from PyQt6.QtGui import QColor
 from PyQt6.QtWidgets import QWidget
 
 from ui import texts
-from ui.looks import Tones
-from ui.timing import timer
+from ui.background.timing import timer
+from ui.style.theme import Tones
 
 DEAF_DB, LOUD_DB = -85.0, -15.0
 """What the darkest and the brightest colour of the spectrogram stand for."""

@@ -16,10 +16,10 @@ from PyQt6.QtWidgets import (
 
 from presets import Preset
 from ui import texts
-from ui.looks import Tones
 from ui.models.jobs import Row
+from ui.models.preset_store import name_for
 from ui.models.prompts import Suggestion, complete
-from ui.models.shelf import name_for
+from ui.style.theme import Tones
 from ui.widgets.base import Card, Room, button, label
 from ui.widgets.chips import Chips, Shown
 from ui.widgets.completions import Completions

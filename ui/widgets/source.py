@@ -8,13 +8,13 @@ from PyQt6.QtWidgets import QDoubleSpinBox, QFileDialog, QHBoxLayout, QLabel, QS
 
 from host_bridge.errors import Cancelled
 from ui import texts
-from ui.icons import picture as drawn
-from ui.looks import Tones, blended
+from ui.background.timing import timer
 from ui.models.mixing import Scene
 from ui.models.overview import Overview, Peaks
 from ui.models.region import Region
 from ui.models.spectrogram import picture
-from ui.timing import timer
+from ui.style.icons import picture as drawn
+from ui.style.theme import Tones, blended
 from ui.widgets.base import Card, Room, button, label
 from ui.widgets.picture import Picture
 

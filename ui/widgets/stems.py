@@ -9,12 +9,12 @@ from PyQt6.QtGui import QDesktopServices, QMouseEvent
 from PyQt6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from ui import texts
-from ui.icons import icon
-from ui.looks import Tones, blended
 from ui.models.mixing import Strip
 from ui.models.results import StemFile
-from ui.playback import REST, Playback
-from ui.studio import Studio
+from ui.state.controller import Studio
+from ui.state.playback import REST, Playback
+from ui.style.icons import icon
+from ui.style.theme import Tones, blended
 from ui.widgets.base import Card, Room, button, label, put_role, tool
 from ui.widgets.drag import Bundle, Grip
 from ui.widgets.fader import Fader

@@ -8,17 +8,17 @@ import torch
 from safetensors.torch import load
 from torch import Tensor
 
-from engine import fingerprints
 from engine.backbones import griffin_lim, mel
 from engine.backbones.base import Conditioning
 from engine.backbones.pocket.codec import CHANNELS, PatchCodec
 from engine.backbones.pocket.network import FRAMES, MELS, SCHEDULE, unet
 from engine.backbones.pocket.vocabulary import sources
 from engine.execution.base import Subject
+from engine.execution.fallback import Steady
 from engine.execution.plain import usual
-from engine.execution.steady import Steady
+from engine.models import fingerprints
 from host_bridge.errors import BadModel
-from host_bridge.vocabulary import Samples
+from host_bridge.types import Samples
 
 FOLDER = Path(__file__).parent
 LEVEL_DB = -25.0

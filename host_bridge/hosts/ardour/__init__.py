@@ -17,7 +17,7 @@ SCRIPTS = {
 }
 """In the order of the menu: each file beside this one that is an action, and what the menu calls it."""
 BELL_SLOT = 32
-"""Ardour's last: `LuaAction/script-32` is the action that the daemon rings (`engine.serving.bells`)."""
+"""Ardour's last: `LuaAction/script-32` is the action that the daemon rings (`engine.daemon.notify_host`)."""
 VERSIONS = (9, 8, 7)
 
 

@@ -9,14 +9,14 @@ function factory ()
 --@facts
 FACTS.host = "ardour"
 --@include machine.lua
---@include ledger.lua
---@include place.lua
---@include fetch.lua
---@include say.lua
+--@include pending_jobs.lua
+--@include import_stems.lua
+--@include collect.lua
+--@include messages.lua
 	return function ()
-		say.guarded (function ()
-			local _, _, said = fetch.all (job.new (json, FACTS, machine))
-			if #said > 0 then say.info (table.concat (said, "\n")) end
+		messages.guarded (function ()
+			local _, _, said = collect.all (job.new (json, FACTS, machine))
+			if #said > 0 then messages.info (table.concat (said, "\n")) end
 		end)
 	end
 end

@@ -9,16 +9,16 @@ function factory ()
 --@facts
 FACTS.host = "ardour"
 --@include machine.lua
---@include ledger.lua
---@include place.lua
---@include fetch.lua
---@include say.lua
+--@include pending_jobs.lua
+--@include import_stems.lua
+--@include collect.lua
+--@include messages.lua
 	return function ()
-		say.guarded (function ()
-			local ended, waiting, said = fetch.all (job.new (json, FACTS, machine))
-			if #said > 0 then return say.info (table.concat (said, "\n")) end
+		messages.guarded (function ()
+			local ended, waiting, said = collect.all (job.new (json, FACTS, machine))
+			if #said > 0 then return messages.info (table.concat (said, "\n")) end
 			if ended > 0 then return end
-			say.info (waiting > 0 and "The stems are not ready yet. They come in by themselves where OSC is enabled."
+			messages.info (waiting > 0 and "The stems are not ready yet. They come in by themselves where OSC is enabled."
 				or "There are no new stems. Separate a region first.")
 		end)
 	end

@@ -9,12 +9,12 @@ function factory ()
 --@facts
 FACTS.host = "ardour"
 --@include machine.lua
---@include say.lua
+--@include messages.lua
 	return function ()
-		say.guarded (function ()
+		messages.guarded (function ()
 			local jobs = job.new (json, FACTS, machine)
 			local good, why = jobs.installed ()
-			if not good then return say.trouble (why) end
+			if not good then return messages.trouble (why) end
 			jobs.call ("panel")
 		end)
 	end

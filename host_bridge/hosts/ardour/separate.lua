@@ -18,11 +18,11 @@ function factory (params)
 --@facts
 FACTS.host = "ardour"
 --@include machine.lua
---@include ledger.lua
---@include choose.lua
---@include place.lua
---@include fetch.lua
---@include say.lua
+--@include pending_jobs.lua
+--@include selected_regions.lua
+--@include import_stems.lua
+--@include collect.lua
+--@include messages.lua
 --@include wait.lua
 	local remembered = { sounds = "", strength = 100, rest = true, heard = false, mute = false, wait = true }
 
@@ -48,13 +48,13 @@ FACTS.host = "ardour"
 
 	local function submitted (jobs, chosen, stems, answer)
 		local id, name = jobs.id (), job.name (chosen.name)
-		local entries = ledger.read ()
+		local entries = pending_jobs.read ()
 		entries[#entries + 1] = {
 			id = id, track = chosen.track:to_stateful ():id ():to_s (), channels = #chosen.source, start = chosen.start,
 			gain = chosen.gain, region = chosen.region_id, mute = answer.mute == true, brought = false, name = name,
 		}
 		local good, why = jobs.begin (id)
-		if good then good, why = ledger.write (entries) end
+		if good then good, why = pending_jobs.write (entries) end
 		if good then
 			good, why = jobs.commit (id, {
 				stems = stems, source = chosen.source, name = name,
@@ -63,7 +63,7 @@ FACTS.host = "ardour"
 			})
 		end
 		if not good then
-			ledger.change (id, { brought = true })
+			pending_jobs.change (id, { brought = true })
 			return nil, why
 		end
 		jobs.ring (id)
@@ -73,26 +73,26 @@ FACTS.host = "ardour"
 	local function separate ()
 		local jobs = job.new (json, FACTS, machine)
 		local good, why = jobs.installed ()
-		if not good then return say.trouble (why) end
-		if not choose.anything () then return say.info ("No sound is selected. Select a region, or a range on a track.") end
+		if not good then return messages.trouble (why) end
+		if not selected_regions.anything () then return messages.info ("No sound is selected. Select a region, or a range on a track.") end
 		local answer = asked ()
 		if not answer then return end
 		remembered = answer
 		local prompts, trouble = job.prompts (answer.sounds)
-		if not prompts then return say.info (trouble) end
-		if #prompts == 0 then return say.info ("No sound is named. Write what you want to hear alone, such as drums.") end
-		local chosen, nothing = choose.selected (answer.heard)
-		if not chosen then return say.info (nothing) end
+		if not prompts then return messages.info (trouble) end
+		if #prompts == 0 then return messages.info ("No sound is named. Write what you want to hear alone, such as drums.") end
+		local chosen, nothing = selected_regions.selected (answer.heard)
+		if not chosen then return messages.info (nothing) end
 		local stems = {}
 		for _, prompt in ipairs (prompts) do stems[#stems + 1] = { prompt = prompt, strength = answer.strength / 100 } end
 		local ids = {}
 		for _, each in ipairs (chosen) do
 			local id, sentence = submitted (jobs, each, stems, answer)
-			if not id then return say.trouble (sentence) end
+			if not id then return messages.trouble (sentence) end
 			ids[#ids + 1] = id
 		end
 		if answer.wait then wait.until_ended (jobs, ids) end
 	end
 
-	return function () say.guarded (separate) end
+	return function () messages.guarded (separate) end
 end

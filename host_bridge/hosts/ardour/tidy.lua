@@ -5,9 +5,9 @@ ardour {
 
 function factory ()
 --@include json.lua
---@include ledger.lua
---@include place.lua
---@include say.lua
+--@include pending_jobs.lua
+--@include import_stems.lua
+--@include messages.lua
 	local TURNS, TURN_US = 20, 20000
 
 	-- Selects one track by going from track to track: handing its view to set_selection ends the program (Ardour 7.3).
@@ -27,12 +27,12 @@ function factory ()
 	end
 
 	return function ()
-		say.guarded (function ()
+		messages.guarded (function ()
 			local empty = {}
-			for _, entry in ipairs (ledger.read ()) do
-				for _, id in ipairs (entry.made or {}) do empty[#empty + 1] = place.is_empty (id) end
+			for _, entry in ipairs (pending_jobs.read ()) do
+				for _, id in ipairs (entry.made or {}) do empty[#empty + 1] = import_stems.is_empty (id) end
 			end
-			if #empty == 0 then return say.info ("No stem's track is empty.") end
+			if #empty == 0 then return messages.info ("No stem's track is empty.") end
 			for _, route in ipairs (empty) do
 				local window = LuaDialog.ProgressWindow ("ZeroStem", false)
 				if selected (route, window) then

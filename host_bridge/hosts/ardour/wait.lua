@@ -40,8 +40,8 @@ function wait.until_ended (jobs, ids)
 		end
 		return
 	end
-	local _, _, trouble = fetch.all (jobs)
-	if #trouble > 0 then say.info (table.concat (trouble, "\n")) end
+	local _, _, trouble = collect.all (jobs)
+	if #trouble > 0 then messages.info (table.concat (trouble, "\n")) end
 end
 
 return wait

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from host_bridge.errors import BridgeError
-from host_bridge.vocabulary import is_line
+from host_bridge.types import is_line
 
 PATIENCE_S = 8.0
 """For a command that computes nothing: they take 30 to 150 ms."""

@@ -17,7 +17,7 @@ import soundfile
 
 from host_bridge.errors import BadAudio, BadRequest
 from host_bridge.hosts.audacity.pipe import LONGEST, NoAnswer, Pipe, Unwilling
-from host_bridge.vocabulary import Hertz, Samples
+from host_bridge.types import Hertz, Samples
 
 FORMAT = "/FileFormats/ExportFormat_SF1_Type/WAV_10000"
 FLOAT, PCM_16 = "6", "2"

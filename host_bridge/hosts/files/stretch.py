@@ -9,7 +9,7 @@ from host_bridge.errors import BadAudio, CannotWrite
 from host_bridge.hosts.files.items import Item
 from host_bridge.hosts.files.tracks import Track
 from host_bridge.sound import audio_file
-from host_bridge.vocabulary import Hertz
+from host_bridge.types import Hertz
 
 _ROUNDED_S = 0.1
 """By so much decoders of lossy files may disagree about the length, so that an item of all of it seems to loop."""

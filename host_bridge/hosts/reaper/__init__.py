@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from host_bridge.hosts.base import Edit, Facts
 from host_bridge.hosts.build import build
-from host_bridge.settings import PORT
+from host_bridge.paths import PORT
 
 HERE = Path(__file__).parent
 SCRIPTS = PurePosixPath("Scripts")

@@ -3,13 +3,13 @@
 --@include wav.lua
 --@include job.lua
 --@include machine.lua
---@include ask.lua
---@include ledger.lua
---@include choose.lua
+--@include input_dialog.lua
+--@include pending_jobs.lua
+--@include selected_items.lua
 --@include sound.lua
---@include place.lua
+--@include import_stems.lua
 --@include window.lua
---@include reading.lua
+--@include capture.lua
 --@include watch.lua
 --@facts
 
@@ -39,7 +39,7 @@ local function guarded (act)
 end
 
 local function tools ()
-	return { jobs = jobs, ledger = ledger, place = place, window = window.new (TITLE), say = say, name = job.name }
+	return { jobs = jobs, pending_jobs = pending_jobs, import_stems = import_stems, window = window.new (TITLE), say = say, name = job.name }
 end
 
 -- Let `ticking` have a step for each picture that REAPER draws, until it has nothing left to do; then `after`.
@@ -76,8 +76,8 @@ end
 
 -- Make a job of each selected region. wanted: what was asked; once more is known of each it may be refused.
 local function separate (wanted)
-	local regions, trouble = choose.regions (wanted.heard)
-	local read, project = reading.new (tools ()), reaper.EnumProjects (-1)
+	local regions, trouble = selected_items.regions (wanted.heard)
+	local read, project = capture.new (tools ()), reaper.EnumProjects (-1)
 	local taken = 0
 	wanted.deliver = reaper.GetProjectPathEx (project)
 	reaper.RecursiveCreateDirectory (wanted.deliver, 0)
@@ -100,9 +100,9 @@ end
 
 local function separate_by (dialog, title, extra)
 	if not is_installed () then return end
-	local regions, nothing = choose.regions (true)
+	local regions, nothing = selected_items.regions (true)
 	if #regions == 0 then return tell (nothing) end
-	local wanted, why = ask.now (job, dialog, title)
+	local wanted, why = input_dialog.now (job, dialog, title)
 	if not wanted then
 		if why then tell (why) end
 		return
@@ -121,27 +121,27 @@ end
 
 function actions.again ()
 	if not is_installed () then return end
-	local wanted, why = ask.again (job, "separate")
+	local wanted, why = input_dialog.again (job, "separate")
 	if not wanted then return tell (why) end
 	separate (wanted)
 end
 
 function actions.strength ()
 	if not is_installed () then return end
-	local selected, why = place.selected_stem ()
+	local selected, why = import_stems.selected_stem ()
 	if not selected then return tell (why) end
 	local stems, trouble = jobs.stems (selected.id)
 	if not stems then return tell (trouble) end
 	for _, stem in ipairs (stems) do
 		if stem.number == selected.number then
 			local before = string.format ("%d", math.floor (stem.strength * 100 + 0.5))
-			local wanted, wrong = ask.now (job, "strength", "ZeroStem: " .. stem.name, { strength = before })
+			local wanted, wrong = input_dialog.now (job, "strength", "ZeroStem: " .. stem.name, { strength = before })
 			if not wanted then
 				if wrong then tell (wrong) end
 				return
 			end
 			local token = jobs.strengthen (selected.id, stem.number, wanted.strength)
-			ledger.add (reaper.EnumProjects (-1), "again-" .. token, { job = selected.id, answer = token })
+			pending_jobs.add (reaper.EnumProjects (-1), "again-" .. token, { job = selected.id, answer = token })
 			return have_watched ()
 		end
 	end
@@ -152,7 +152,7 @@ function actions.import ()
 	may_be_relaunched ()
 	local watched = watch.new (tools ())
 	run (watched, function ()
-		if watched.count () == 0 and not watch.may_be_bell (ledger) then
+		if watched.count () == 0 and not watch.may_be_bell (pending_jobs) then
 			say ("This project waits for no stems. Select an item and separate it first.")
 		end
 	end)

@@ -23,20 +23,20 @@ function watch.alive ()
 end
 
 -- Whether a bell may have rung for stems that another script has just brought in, or that another project waits for.
-function watch.may_be_bell (ledger)
+function watch.may_be_bell (pending_jobs)
 	local index = 0
 	local project = reaper.EnumProjects (index)
 	while project do
-		if #ledger.ids (project) > 0 then return true end
+		if #pending_jobs.ids (project) > 0 then return true end
 		index = index + 1
 		project = reaper.EnumProjects (index)
 	end
 	return within (BROUGHT, BELL_S)
 end
 
--- tools: jobs, ledger, place, window, say (a sentence that stops nobody).
+-- tools: jobs, pending_jobs, import_stems, window, say (a sentence that stops nobody).
 function watch.new (tools)
-	local jobs, ledger, place, window = tools.jobs, tools.ledger, tools.place, tools.window
+	local jobs, pending_jobs, import_stems, window = tools.jobs, tools.pending_jobs, tools.import_stems, tools.window
 	local rows, known, peaks = {}, {}, {}
 	local next_look, calm_since = 0, nil
 	local watched = {}
@@ -76,17 +76,17 @@ function watch.new (tools)
 	local function bring_in (row, now)
 		local stems, absent = jobs.stems (row.id)
 		if not stems then
-			ledger.take (row.project, row.key)
+			pending_jobs.take (row.project, row.key)
 			return over (row, absent, true)
 		end
 		if not are_delivered (row, stems, now) then return end
 		for _, stem in ipairs (stems) do stem.path = stem.delivered end
-		local record = ledger.take (row.project, row.key)
+		local record = pending_jobs.take (row.project, row.key)
 		if not record then return over (row, "Done.") end -- another script was quicker
 		if #stems == 0 then return over (row, told_of (absent, "The job has made no stems."), true) end
-		local note, why = place.stems (row.project, row.id, record, stems)
+		local note, why = import_stems.stems (row.project, row.id, record, stems)
 		if not note then
-			ledger.add (row.project, row.key, record)
+			pending_jobs.add (row.project, row.key, record)
 			return over (row, why, true)
 		end
 		keep_peaks (stems)
@@ -99,12 +99,12 @@ function watch.new (tools)
 	local function swap (row)
 		local good, why = jobs.answer (row.answer)
 		if good == nil then return end
-		if not ledger.take (row.project, row.key) then return over (row, "Done.") end
+		if not pending_jobs.take (row.project, row.key) then return over (row, "Done.") end
 		local stems, note
 		if good then stems, why = jobs.stems (row.id) end
 		if stems then
 			for _, stem in ipairs (stems) do stem.path = stem.delivered or stem.path end
-			local made, changes = place.swap (row.project, row.id, stems)
+			local made, changes = import_stems.swap (row.project, row.id, stems)
 			if made then keep_peaks (changes) end
 			note, why = made, changes
 		end
@@ -112,26 +112,26 @@ function watch.new (tools)
 	end
 
 	local function look (row, now)
-		if not ledger.has (row.project, row.key) then return over (row, "Done.") end
+		if not pending_jobs.has (row.project, row.key) then return over (row, "Done.") end
 		if row.answer then return swap (row) end
 		local told, why, gone = jobs.look (row.id)
 		if not told then
-			if gone then ledger.take (row.project, row.key) end
+			if gone then pending_jobs.take (row.project, row.key) end
 			return over (row, why, true)
 		end
 		row.said, row.permille = row.stopping and not told.ended and "Stopping..." or told.said, told.permille
 		if told.state == "done" then return bring_in (row, now) end
 		if told.ended then
-			ledger.take (row.project, row.key)
+			pending_jobs.take (row.project, row.key)
 			over (row, told.said, told.state == "failed")
 		end
 	end
 
 	-- Take up what the project in front waits for and we do not know of yet.
 	local function take_up (project)
-		for _, key in ipairs (ledger.ids (project)) do
+		for _, key in ipairs (pending_jobs.ids (project)) do
 			if not known[tostring (project) .. key] then
-				local record = ledger.look (project, key)
+				local record = pending_jobs.look (project, key)
 				known[tostring (project) .. key], watched.shown = true, false
 				rows[#rows + 1] = { project = project, key = key, id = record.job or key, answer = record.answer,
 					name = jobs.title (record.job or key), said = "Rendering again...", permille = 0 }
@@ -141,7 +141,7 @@ function watch.new (tools)
 
 	local function stop (row)
 		if row.answer then
-			ledger.take (row.project, row.key)
+			pending_jobs.take (row.project, row.key)
 			return over (row, "No longer waited for.")
 		end
 		local good, why = jobs.cancel (row.id)

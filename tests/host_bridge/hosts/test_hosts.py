@@ -9,7 +9,7 @@ import pytest
 from host_bridge.errors import ZeroStemError
 from host_bridge.hosts import HOSTS, load
 from host_bridge.hosts.base import Facts, Host
-from host_bridge.vocabulary import is_line
+from host_bridge.types import is_line
 
 FACTS = Facts(("/opt/a b/python", "-P", "-m", "host_bridge"), Path("/music/spool"), Path("/run/engine.json"))
 OTHERS = Facts(("/new/python", "-m", "host_bridge"), Path("/elsewhere/spool ü"), Path("/run/other.json"))

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from host_bridge.errors import BadAudio, Cancelled, CannotWrite
-from host_bridge.settings import places
+from host_bridge.paths import places
 from host_bridge.sound import AudioFile, audio_file, containers, pcm_length_s
 
 

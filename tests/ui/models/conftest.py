@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from host_bridge.spool import Spool
+from host_bridge.spool.job_folders import Spool
 from ui.models.reading import File
 
 Write = Callable[..., File]

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from host_bridge import forms
-from host_bridge.files import write_whole
-from host_bridge.forms import RequestFile, StateFile
-from host_bridge.messages import Accepted, Cancelled, DeviceRow, Done, Fail, JobRow, ModelRow, PlanRow, Pong, Progress
-from host_bridge.spool import Spool
-from host_bridge.vocabulary import Job, State, Stem
+from host_bridge.files.plain import write_whole
+from host_bridge.protocol.messages import Accepted, Cancelled, DeviceRow, Done, Fail, JobRow, ModelRow, PlanRow, Pong, Progress
+from host_bridge.spool import documents
+from host_bridge.spool.documents import RequestFile, StateFile
+from host_bridge.spool.job_folders import Spool
+from host_bridge.types import Job, State, Stem
 from ui import texts
 from ui.models.devices import devices, forecast
 from ui.models.jobs import ACTS, Jobs, Row, in_all
@@ -153,12 +153,12 @@ def test_the_result_of_a_job_that_is_done_is_its_sidecar(jobs: Jobs) -> None:
 def test_five_hundred_jobs_are_listed_quickly_and_looked_through_more_quickly(
     spool: Spool, in_time: Callable[[float, float], None]
 ) -> None:
-    data = forms.write_request(replace(ASK, name="Song"))
+    data = documents.write_request(replace(ASK, name="Song"))
     for number in range(500):
         folder = spool.root / f"job-{number:05}"
         folder.mkdir()
         (folder / "request.json").write_bytes(data)
-        (folder / "state.json").write_bytes(forms.write_state(StateFile(Job(folder.name, "done", 1000), 1)))
+        (folder / "state.json").write_bytes(documents.write_state(StateFile(Job(folder.name, "done", 1000), 1)))
     jobs = Jobs(spool)
     start = time.perf_counter()
     assert len(jobs.look()) == 500

@@ -10,7 +10,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from host_bridge.errors import BadAudio, Cancelled
-from host_bridge.vocabulary import Samples
+from host_bridge.types import Samples
 from ui.models.overview import CELL, GULP, LEVEL, Overview
 from ui.models.reading import File
 from ui.models.region import Region, of_file

@@ -8,8 +8,8 @@ import pytest
 import presets
 from engine.backbones.pocket.vocabulary import NAMES, sources
 from host_bridge.errors import BadRequest
-from host_bridge.messages import VocabularyRow
-from host_bridge.settings import places
+from host_bridge.paths import places
+from host_bridge.protocol.messages import VocabularyRow
 from ui.models.prompts import MOST_REMEMBERED, History, Suggestion, Vocabulary, complete
 
 POCKET = Vocabulary("pocket", NAMES)

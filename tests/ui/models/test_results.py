@@ -9,18 +9,18 @@ import pytest
 import soundfile
 
 from engine.backbones.gaussian import Gaussian
-from engine.cache import Shelf
 from engine.commands import rebuild as command
+from engine.daemon.region import region_of
+from engine.daemon.request_mapping import asked_of, wish_of
+from engine.pipeline.cache import Shelf
+from engine.pipeline.sidecar import settings
 from engine.request import Request
 from engine.separation import Separator, Wish
-from engine.serving.asked import asked_of, wish_of
-from engine.serving.region import region_of
-from engine.sidecar import settings
 from host_bridge.errors import BadRequest, BadSpool
-from host_bridge.forms import RequestFile, Source
-from host_bridge.rules import SETTINGS
-from host_bridge.spool import Spool
-from host_bridge.vocabulary import Samples, Stem, quietly
+from host_bridge.spool.documents import RequestFile, Source
+from host_bridge.spool.job_folders import Spool
+from host_bridge.spool.schema import SETTINGS
+from host_bridge.types import Samples, Stem, quietly
 from ui.models import results
 from ui.models.results import Result, rebuild, rebuilt
 

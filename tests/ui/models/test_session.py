@@ -8,12 +8,12 @@ import pytest
 import soundfile
 
 import presets
-from engine.serving.asked import asked_of
-from host_bridge.bwf import Writer
+from engine.daemon.request_mapping import asked_of
 from host_bridge.errors import BadAudio, BadRequest
-from host_bridge.forms import RequestFile, Source, Timeline, read_request, write_request
-from host_bridge.spool import Spool
-from host_bridge.vocabulary import Hertz, Samples, Stem
+from host_bridge.sound.wav import Writer
+from host_bridge.spool.documents import RequestFile, Source, Timeline, read_request, write_request
+from host_bridge.spool.job_folders import Spool
+from host_bridge.types import Hertz, Samples, Stem
 from ui.models.region import Region, of_file, of_job
 from ui.models.session import QUICK_S, Ask, Session
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from host_bridge.settings import places
+from host_bridge.paths import places
 from ui.models.window import MOST_FILES, Remembered, load, place
 
 LEFT = Remembered(

@@ -12,7 +12,15 @@ from ui.models.jobs import Row
 from ui.models.session import Session
 
 UI = Path(__file__).parents[3] / "ui"
-FILES = sorted([*(UI / "models").glob("*.py"), UI / "sound.py", UI / "machinery.py", UI / "queue.py", UI / "studio.py"])
+FILES = sorted(
+    [
+        *(UI / "models").glob("*.py"),
+        *(
+            UI / room
+            for room in ("background/sound_card.py", "state/engine_state.py", "state/job_list.py", "state/controller.py")
+        ),
+    ]
+)
 READ = {" - rest", "the ", "a "}
 """Not written for people but looked for in what they wrote, or in the names of files."""
 
@@ -56,7 +64,7 @@ def test_a_sentence_is_found_where_it_stands(code: str) -> None:
 
 
 def test_another_catalogue_reaches_what_the_models_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    from host_bridge.vocabulary import Job
+    from host_bridge.types import Job
 
     for name in ("STATES", "NO_REGION", "RUNNING"):
         monkeypatch.setattr(texts, name, getattr(texts, name))

@@ -41,4 +41,4 @@ def test_every_action_can_be_found_under_its_name(built: list[Path]) -> None:
 
 
 def test_no_action_lets_an_error_out_for_ardour_would_forget_it(built: list[Path]) -> None:
-    assert all("say.guarded" in path.read_text(encoding="utf-8") for path in built)
+    assert all("messages.guarded" in path.read_text(encoding="utf-8") for path in built)

@@ -10,7 +10,7 @@ import soundfile
 from host_bridge.errors import BadAudio, BadRequest
 from host_bridge.hosts.audacity import project, switched_back, switched_on
 from host_bridge.hosts.audacity.pipe import Pipe, Unwilling
-from host_bridge.vocabulary import Hertz, Samples
+from host_bridge.types import Hertz, Samples
 
 if TYPE_CHECKING:
     from tests.host_bridge.hosts.audacity.conftest import Audacity

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from host_bridge.bwf import Writer
 from host_bridge.hosts import load
 from host_bridge.hosts.base import Facts
-from host_bridge.vocabulary import Hertz
+from host_bridge.sound.wav import Writer
+from host_bridge.types import Hertz
 
 LUA = Path(__file__).parents[3] / "lua"
 RATE = 8_000

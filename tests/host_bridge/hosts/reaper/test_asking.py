@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from host_bridge.forms import RequestFile, read_request
-from host_bridge.spool import Spool
+from host_bridge.spool.documents import RequestFile, read_request
+from host_bridge.spool.job_folders import Spool
 
 ITEM = """
 local track = stage.track ("Guitar")

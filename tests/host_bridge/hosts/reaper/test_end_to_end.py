@@ -17,8 +17,8 @@ from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import build_msg
 
 import presets
-from host_bridge.bwf import time_reference
-from host_bridge.client import Client
+from host_bridge.client.client import Client
+from host_bridge.sound.wav import time_reference
 
 pytestmark = pytest.mark.process
 

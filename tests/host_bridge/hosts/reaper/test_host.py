@@ -3,12 +3,12 @@
 import re
 from pathlib import Path, PurePosixPath
 
-from engine.serving.bells import ACTIONS as BELLS
+from engine.daemon.notify_host import ACTIONS as BELLS
 from host_bridge.hosts import load
 from host_bridge.hosts.base import Facts
 from host_bridge.hosts.reaper import ACTIONS, HERE, PATTERN, command_id
-from host_bridge.messages import Knob
-from host_bridge.settings import PORT
+from host_bridge.paths import PORT
+from host_bridge.protocol.messages import Knob
 
 FACTS = Facts(("/a b/python", "-m", "host_bridge"), Path("/spool"), Path("/engine.json"))
 HOST = load("reaper")

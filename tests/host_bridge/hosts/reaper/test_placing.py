@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from host_bridge.spool import Spool
+from host_bridge.spool.job_folders import Spool
 
 ITEM = """
 local track = stage.track ("Guitar")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from host_bridge.bwf import time_reference
-from host_bridge.forms import RequestFile, read_request
-from host_bridge.spool import Spool
+from host_bridge.sound.wav import time_reference
+from host_bridge.spool.documents import RequestFile, read_request
+from host_bridge.spool.job_folders import Spool
 
 RATE = 8_000
 ANSWER = 'stage.answer ("drums\\n\\n100\\nn\\nn\\nn") stage.run ("separate") '

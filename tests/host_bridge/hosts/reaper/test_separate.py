@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from host_bridge.forms import read_request
-from host_bridge.spool import Spool
+from host_bridge.spool.documents import read_request
+from host_bridge.spool.job_folders import Spool
 
 RATE = 8_000
 ASK = 'stage.answer ("drums, bass\\n\\n100\\nn\\nn\\nn") '

@@ -1,0 +1,107 @@
+"""One model at a time: loaded when it is first asked for, kept while there is work, let go after a while without."""
+
+import gc
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.models.catalogue import CATALOGUE, DEFAULT, lighter
+from host_bridge.errors import BadModel
+
+if TYPE_CHECKING:
+    from engine.separation import Separator
+
+log = logging.getLogger(__name__)
+
+Load = Callable[[str], "Separator"]
+"""Finds and loads a model by its name."""
+A_FEW = 8
+"""Windows of 20 s of sound through pocket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What a model costs on the device that has it: seconds of a network pass, and bytes of one window's latent."""
+
+    pass_s: float
+    latent_bytes: int
+
+
+class Warm:
+    """The model on the device, if any. Only the device's thread loads, measures and lets go."""
+
+    def __init__(self, load: Load, default: str = DEFAULT) -> None:
+        self._load, self.default = load, default
+        self._held: tuple[str, Separator] | None = None
+        self._pace: Pace | None = None
+
+    def separator(self, model: str | None) -> "Separator":
+        """The model of that name, None: the default. Raises BadRequest or BadModel where it is not to be had."""
+        name = model or self.default
+        if self._held is None or self._held[0] != name:
+            self.let_go()
+            began = time.monotonic()
+            try:
+                separator = self._load(name)
+            except (RuntimeError, MemoryError) as error:
+                from engine.execution.base import is_out_of_memory  # torch costs seconds, and has been loaded by now
+
+                if not is_out_of_memory(error):
+                    raise
+                what = f"The model {name} does not fit in the memory of the device."
+                known = CATALOGUE.get(name)
+                raise BadModel(what, lighter(known.size if known else 1 << 62)) from error
+            self._held = (name, separator)
+            where = str(separator.backbone.device)
+            log.info("model loaded", extra={"model": name, "device": where, "seconds": round(time.monotonic() - began, 2)})
+        return self._held[1]
+
+    def holds(self, model: str | None) -> bool:
+        """Whether it is this model that is loaded."""
+        return self._held is not None and self._held[0] == (model or self.default)
+
+    def pace(self, model: str | None) -> "tuple[Separator, Pace] | None":
+        """The model with its pace, if it is loaded and was measured."""
+        held, pace = self._held, self._pace
+        return (held[1], pace) if held and pace and held[0] == (model or self.default) else None
+
+    def measure(self, model: str | None) -> None:
+        """Load the model if need be, and find out its pace. Raises as `separator`."""
+        separator = self.separator(model)
+        if self._pace is None:
+            self._pace = _measured(separator)
+
+    @property
+    def empty(self) -> bool:
+        """Whether no model is loaded."""
+        return self._held is None
+
+    def let_go(self) -> None:
+        """Free the model's memory."""
+        if self._held is None:
+            return
+        import torch
+
+        log.info("model let go", extra={"model": self._held[0]})
+        self._held = self._pace = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _measured(separator: "Separator") -> Pace:
+    """A pass of a few windows at once, as a descent has them, the second one: the first also finds its kernels."""
+    import torch
+
+    model = separator.backbone
+    with torch.no_grad():
+        latent = model.encode(model.analyse(torch.zeros(1, model.channels, model.window, device=model.device)))
+        few = min(model.batch, A_FEW)
+        level, blank = torch.tensor([model.schedule.level(0.5)] * few), model.embed([""] * few)
+        began = 0.0
+        for _ in range(2):
+            began = time.monotonic()
+            model.noise(latent.repeat(few, 1, 1, 1), level, blank).cpu()
+    return Pace((time.monotonic() - began) / few, latent.numel() * latent.element_size())

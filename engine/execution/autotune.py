@@ -1,0 +1,213 @@
+"""Which way to run a network: what the user names, or the fastest that was measured on this machine.
+
+Measured once per model and device, in seconds per item of the batch that suits it best, and kept in `executions.json`: so the
+choice, and with it the last bits of a result, stay the same from one start to the next. Ways that take long to prepare (an
+export, a compilation) are measured when somebody asks for them by name or runs the bench, and count from then on.
+"""
+
+import json
+import logging
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.execution.base import Execution, Run, Subject, difference
+from engine.execution.fallback import Steady
+from engine.execution.plain import REFERENCE, usual
+from engine.execution.table import EXECUTIONS
+from host_bridge.errors import BadModel, BadRequest, ZeroStemError
+from host_bridge.files.plain import read_plain, write_whole
+from host_bridge.paths import places
+
+log = logging.getLogger(__name__)
+
+AUTO = "auto"
+ENOUGH_S = 0.2
+"""A size of batch is timed again and again until so much time is spent: small networks often, large ones once."""
+MOST_TIMES = 5
+LONGEST_CALL_S = 0.6
+"""On a processor no call takes longer if it can be helped: a cancel or a fader waits for one."""
+BETTER = 0.95
+"""A batch of twice as many items is taken for at most so much of the time per item."""
+HOPELESS = 1.25
+"""A way that takes so many times as long as another is not tried with larger batches."""
+ROUGHEST = 0.05
+"""Relative distance to float32 beyond which a way is not chosen unasked; bfloat16 has 0.01."""
+SCHEMA = "zerostem-executions/2"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One way on this machine: seconds per item in batches of `items`, how far its answer is from float32's, and on CUDA the
+    bytes that an item takes at the height of a pass (0 where nobody can tell)."""
+
+    seconds: float
+    difference: float
+    size: int = 0
+    items: int = 1
+
+
+Table = dict[str, Measured]
+
+
+def prepared(subject: Subject, wanted: str = AUTO, held: "Steady | None" = None) -> Steady:
+    """The network, ready to run. held: what runs it now, and may be taken if it is the one.
+
+    Raises BadRequest for a way that nobody knows, BadModel for one that is not to be had here.
+    """
+    if wanted == AUTO:
+        return _fastest(subject, held)
+    if wanted not in EXECUTIONS:
+        raise BadRequest(f"There is no execution called '{wanted}'.", f"Choose {AUTO}, {', '.join(EXECUTIONS)}.")
+    execution = EXECUTIONS[wanted]
+    if why := execution.missing(subject.device):
+        raise BadModel(f"{wanted} is not to be had here: {why}.", "Use --execution auto.")
+    run = execution.prepare(subject)
+    if wanted not in (table := known(subject)):
+        reference = EXECUTIONS[REFERENCE].prepare(subject)(subject.example)
+        keep(subject, table | {wanted: measured(subject, run, reference)})
+    return Steady(execution, run, subject)
+
+
+def _fastest(subject: Subject, held: Steady | None) -> Steady:
+    table = known(subject)
+    here = [execution for execution in EXECUTIONS.values() if execution.missing(subject.device) is None]
+    if untried := [execution for execution in here if execution.quick and execution.name not in table]:
+        table |= measure(subject, untried)
+        keep(subject, table)
+    names = {execution.name for execution in here}
+    for name in ranked(table):
+        if name not in names:
+            continue
+        if held is not None and held.name == name:
+            return held
+        try:
+            return Steady(EXECUTIONS[name], EXECUTIONS[name].prepare(subject), subject)
+        except BadModel as error:
+            log.warning("%s cannot be used: %s", name, error.what)
+    return Steady(EXECUTIONS[REFERENCE], EXECUTIONS[REFERENCE].prepare(subject), subject)
+
+
+def ranked(table: Table) -> list[str]:
+    """The ways that may be chosen unasked, fastest first."""
+    close = [name for name, row in table.items() if row.difference <= ROUGHEST and name in EXECUTIONS]
+    return sorted(close, key=lambda name: table[name].seconds)
+
+
+def measure(subject: Subject, executions: list[Execution]) -> Table:
+    """Time each way that is to be had here, what is usually the fastest first; one that fails is left out, and said."""
+    found, best = Table(), math.inf
+    plain = EXECUTIONS[REFERENCE].prepare(subject)
+    reference = plain(subject.example)
+    for execution in sorted(executions, key=lambda each: each.name != usual(subject.device).name):
+        if execution.missing(subject.device):
+            continue
+        try:
+            run = plain if execution.name == REFERENCE else execution.prepare(subject)
+            found[execution.name] = row = measured(subject, run, reference, best)
+            best = min(best, row.seconds)
+        except (BadModel, RuntimeError) as error:
+            log.warning("%s cannot be measured: %s", execution.name, error)
+    return found
+
+
+def measured(subject: Subject, run: Run, reference: Tensor, best: float = math.inf) -> Measured:
+    """How fast it is, after a call that finds its kernels; held against float32. best: seconds that another way takes."""
+    answer, count = run(subject.example), len(next(iter(subject.example.values())))
+    apart = difference(answer, reference)
+    if subject.device.type == "cpu":
+        seconds, items = _best(subject, run, count, best)
+        return Measured(seconds, apart, items=items)
+    if subject.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(subject.device)
+        before = torch.cuda.memory_allocated(subject.device)
+        seconds = _timed(run, subject.example)
+        return Measured(seconds, apart, (torch.cuda.max_memory_allocated(subject.device) - before) // count, count)
+    return Measured(_timed(run, subject.example), apart, items=count)
+
+
+def _best(subject: Subject, run: Run, items: int, best: float) -> tuple[float, int]:
+    """Seconds per item, and how many at once: `items`, halved where a call is too long, or doubled again and again, as far as a
+    call is short enough and it was not in vain twice."""
+
+    def at(items: int) -> float:
+        return _timed(run, _sized(subject.example, items))
+
+    seconds = at(items)
+    while items * seconds > LONGEST_CALL_S and items > 1:
+        items //= 2
+        seconds = at(items)
+    size, last, in_vain = 2 * items, seconds, 0
+    while seconds < HOPELESS * best and in_vain < 2 and size * last * BETTER <= LONGEST_CALL_S:
+        last = at(size)
+        if last <= BETTER * seconds and size * last <= LONGEST_CALL_S:
+            seconds, items, in_vain = last, size, 0
+        else:
+            in_vain += 1
+        size *= 2
+    return seconds, items
+
+
+def _timed(run: Run, inputs: Mapping[str, Tensor]) -> float:
+    """Seconds per item, the best of some calls after one that is not counted: kernels are chosen for every shape."""
+    run(inputs).cpu()
+    seconds = list[float]()
+    while sum(seconds) < ENOUGH_S and len(seconds) < MOST_TIMES:
+        began = time.perf_counter()
+        run(inputs).cpu()
+        seconds.append(time.perf_counter() - began)
+    return min(seconds) / len(next(iter(inputs.values())))
+
+
+def _sized(example: Mapping[str, Tensor], items: int) -> dict[str, Tensor]:
+    """The example with so many items, its own again and again."""
+    return {name: tensor[torch.arange(items, device=tensor.device) % len(tensor)] for name, tensor in example.items()}
+
+
+def known(subject: Subject) -> Table:
+    """What was measured here before; empty where nothing was, or the file makes no sense."""
+    rows = _all().get(_key(subject), {})
+    try:
+        return {name: Measured(**row) for name, row in rows.items() if float(row["seconds"]) > 0}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return {}
+
+
+def keep(subject: Subject, table: Table) -> None:
+    """Remember a table. Where the cache cannot be written it is measured again the next time."""
+    told = {"schema": SCHEMA, "tables": _all() | {_key(subject): {name: asdict(row) for name, row in table.items()}}}
+    try:
+        _file().parent.mkdir(parents=True, exist_ok=True)
+        write_whole(_file(), json.dumps(told, indent=2).encode())
+    except (ZeroStemError, OSError) as error:
+        log.warning("not remembered: %s", error)
+
+
+def tables() -> dict[str, Table]:
+    """Everything that was measured on this machine, by model and device: for `zerostem doctor`."""
+    return {key: {name: Measured(**row) for name, row in rows.items()} for key, rows in _all().items()}
+
+
+def _all() -> dict[str, dict[str, Any]]:
+    """Everything in the file, as far as it has the form that we write."""
+    try:
+        told = json.loads(read_plain(_file()) or b"{}")
+        found = {key: {**rows} for key, rows in told["tables"].items()} if told["schema"] == SCHEMA else {}
+    except (ZeroStemError, ValueError, AttributeError, KeyError, TypeError):  # measured anew
+        return {}
+    return found
+
+
+def _file() -> Path:
+    return places().cache / "executions.json"
+
+
+def _key(subject: Subject) -> str:
+    chip = torch.cuda.get_device_name(subject.device) if subject.device.type == "cuda" else str(subject.device)
+    return f"{subject.name} {subject.fingerprint} on {chip}, torch {torch.__version__}"

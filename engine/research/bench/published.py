@@ -1,0 +1,146 @@
+"""The published recipe, written plainly after ZeroSep's paper and its public code, to hold the engine against.
+
+Window by window and prompt by prompt: encode, climb one level at a time, come down with both branches at every level whatever
+omega is, decode, and give the result a voice. Where the public code is wrong (see `recipe`) this is right, or the results could
+not be compared.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.backbones.base import Backbone, Conditioning, clean_guess, noised
+from engine.backbones.batching import Passes, Work
+from engine.execution.base import difference
+from engine.inversion.base import Ladder
+from engine.inversion.ddpm import mean_and_deviation
+from engine.methods import METHODS
+from engine.methods.base import Fresh, Scene
+from engine.request import Request
+
+SEED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """Seconds that the recipe and the engine took, what each asked the model, and how far their results are apart."""
+
+    recipe_s: float
+    engine_s: float
+    recipe_work: Work
+    engine_work: Work
+    difference: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times the engine is as fast."""
+        return self.recipe_s / self.engine_s
+
+
+def recipe(backbone: Backbone, noise: Passes, sound: Tensor, prompts: Sequence[str], steps: int, mode: str) -> Tensor:
+    """Windows (B, channels, N), one after another -> features of each stem (K, B, C, T, M), at omega = 1.
+
+    Both branches of a window are one batch. Two mistakes of the public code are not made: its DDPM forgets the last noise, so
+    that nothing comes back as it was, and its DDIM takes what a v-predicting network says for epsilon.
+    """
+    noise.batch = max(noise.batch, 2)
+    return torch.stack(
+        [
+            torch.cat([_stem(backbone, noise, window, prompt, steps, mode, seed) for seed, window in _seeded(sound)])
+            for prompt in prompts
+        ]
+    )
+
+
+def _seeded(sound: Tensor) -> Iterable[tuple[int, Tensor]]:
+    return enumerate(sound.split(1), SEED)
+
+
+def _stem(backbone: Backbone, noise: Passes, window: Tensor, prompt: str, steps: int, mode: str, seed: int) -> Tensor:
+    features = backbone.analyse(window * backbone.gain(window)[:, None, None])
+    latent, table = noise.encode(features), backbone.embed([prompt, ""])
+    ladder = Ladder.build(backbone.schedule, steps)
+    top, noises = CLIMBS[mode](noise, ladder, latent, table, seed)
+    x = top
+    for rung in reversed(range(len(ladder))):
+        both = noise(x.repeat(2, 1, 1, 1), ladder.levels[rung].expand(2), table)
+        told, blank = both.chunk(2)
+        epsilon = blank + 1.0 * (told - blank)
+        clean = clean_guess(x, ladder.alphas[rung].expand(1), epsilon)
+        if mode == "ddpm":
+            mean, deviation = mean_and_deviation(ladder, torch.tensor([rung]), clean, epsilon)
+            x = mean + deviation * noises[rung]
+        else:
+            x = noised(clean, ladder.below[rung].expand(1), epsilon)
+    features = noise.decode(x)
+    backbone.render(features)
+    return features
+
+
+def _ddpm(noise: Passes, ladder: Ladder, latent: Tensor, table: Conditioning, seed: int) -> tuple[Tensor, list[Tensor]]:
+    """Edit-friendly: every level drawn by itself, and asked about one after another."""
+    null = table.rows(torch.tensor([1]))
+    drawn = torch.randn(len(ladder), *latent.shape[1:], generator=torch.Generator().manual_seed(seed)).to(latent)
+    levels = [noised(latent, ladder.alphas[[rung]], drawn[[rung]]) for rung in range(len(ladder))]
+    noises = []
+    for rung, x in enumerate(levels):
+        epsilon = noise(x, ladder.levels[[rung]], null)
+        clean = clean_guess(x, ladder.alphas[[rung]], epsilon)
+        mean, deviation = mean_and_deviation(ladder, torch.tensor([rung]), clean, epsilon)
+        noises.append(((levels[rung - 1] if rung else latent) - mean) / deviation)
+    return levels[-1], noises
+
+
+def _ddim(noise: Passes, ladder: Ladder, latent: Tensor, table: Conditioning, _seed: int) -> tuple[Tensor, list[Tensor]]:
+    """The public code asks both branches on the way up too, and keeps the null one's answer."""
+    x = latent
+    for level, alpha, below in zip(ladder.levels, ladder.alphas, ladder.below, strict=True):
+        _told, epsilon = noise(x.repeat(2, 1, 1, 1), level.expand(2), table).chunk(2)
+        x = noised(clean_guess(x, below.expand(1), epsilon), alpha.expand(1), epsilon)
+    return x, []
+
+
+CLIMBS: dict[str, Callable[[Passes, Ladder, Tensor, Conditioning, int], tuple[Tensor, list[Tensor]]]] = {
+    "ddpm": _ddpm,
+    "ddim": _ddim,
+}
+
+
+def engine(backbone: Backbone, noise: Passes, sound: Tensor, prompts: Sequence[str], steps: int, mode: str) -> Tensor:
+    """The same result by the engine's own rooms: one climb, one descent of all prompts, the branch that counts."""
+    request = Request.of(list(prompts), method="zerosep", mode=mode, steps=steps)
+    features, seeds = backbone.analyse(sound * backbone.gain(sound)[:, None, None]), [seed for seed, _ in _seeded(sound)]
+    scene = Scene(noise, Fresh(noise), backbone.embed(request.words), features, seeds, request)
+    return METHODS["zerosep"].estimate(scene).features
+
+
+@torch.no_grad()
+def races(
+    slow: Backbone, quick: Sequence[Backbone], sound: Tensor, prompts: Sequence[str], steps: int, mode: str
+) -> list[Race]:
+    """The recipe on `slow`, in float32; then the engine on each of `quick`, as it is set; each once."""
+    first, found = _timed(recipe, slow, sound, prompts, steps, mode), []
+    for backbone in quick:
+        told = _timed(engine, backbone, sound, prompts, steps, mode)
+        masks = [slow.magnitude(answer.flatten(0, 1)) for answer in (told.answer, first.answer)]
+        found.append(Race(first.seconds, told.seconds, first.work, told.work, difference(*masks)))
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Run:
+    seconds: float
+    work: Work
+    answer: Tensor
+
+
+def _timed(
+    run: Callable[..., Tensor], backbone: Backbone, sound: Tensor, prompts: Sequence[str], steps: int, mode: str
+) -> _Run:
+    noise = Passes(backbone)
+    began = time.perf_counter()
+    answer = run(backbone, noise, sound, prompts, steps, mode).cpu()
+    return _Run(time.perf_counter() - began, noise.done, answer)

@@ -1,0 +1,1 @@
+"""The OSC protocol without sockets: messages, their bytes, and which may come when (PROTOCOL.md)."""

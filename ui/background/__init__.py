@@ -1,0 +1,1 @@
+"""What runs outside the window's thread: the link to the daemon, tasks in threads, the sound card."""

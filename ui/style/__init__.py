@@ -1,0 +1,1 @@
+"""How the panel looks: colours of both themes, fonts, and icons."""
