@@ -9,7 +9,7 @@ from host_bridge.errors import BadRequest
 LONGEST_PROMPT = 500
 """Characters; text encoders stop listening long before."""
 
-DIALS: dict[str, tuple[float, float, str]] = {
+METHOD_OPTIONS: dict[str, tuple[float, float, str]] = {
     "renew": (0, 1, "Choose a share from 0 (no fresh noise) to 1; 0.4 is usual."),
     "rounds": (1, 10, "Choose a whole number from 1 to 10."),
     "draws": (1, 64, "Choose a whole number from 1 to 64."),
@@ -84,7 +84,7 @@ class Request:
                 "The stems cannot be inverted under each other's prompts.",
                 "Give at least two prompts with --not-others, and no --not.",
             )
-        for name, (low, high, todo) in DIALS.items():
+        for name, (low, high, todo) in METHOD_OPTIONS.items():
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and low <= value <= high):
                 raise BadRequest(f"{name.capitalize()} of {value:g} are out of range.", todo)

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from engine.backbones import heads
-from engine.backbones.base import Backbone, Conditioning, noised
+from engine.backbones.base import Backbone, Conditioning, add_noise
 from engine.backbones.heads import demo_window
 from engine.inversion import INVERSIONS
-from engine.inversion.base import Ladder, Trail, descend
+from engine.inversion.base import InversionResult, Timesteps, denoise
 from host_bridge.types import Progress, quietly
 
 PROMPTS = ("drums", "violin")
@@ -162,7 +162,7 @@ def telling(patient: Patient) -> Finding:
     for height in HEIGHTS:
         level = torch.tensor([float(model.schedule.level(height))])
         alpha = model.schedule.alpha_bar(level)
-        x = noised(latent, alpha, drawn)
+        x = add_noise(latent, alpha, drawn)
         answers = (patient.noise(x, level, words), torch.zeros_like(x), (1 - float(alpha)) ** 0.5 * x)
         told, *simple = (float((answer - drawn).square().mean()) for answer in answers)
         shares.append(told / min(simple))
@@ -176,9 +176,9 @@ def round_trip(patient: Patient) -> Finding:
     """The demo mix up by DDPM under the null prompt and down again at strength 0: the latent that went up."""
     model, (_, latent) = patient.backbone, patient.sound()
     null, words = model.embed([""]), model.embed([PROMPTS[0]])
-    ladder, way = Ladder.build(model.schedule, TRIP_STEPS), INVERSIONS["ddpm"]
-    trail = way.climb(patient.noise, ladder, latent, null, [0])
-    back = descend(patient.noise, ladder, way, trail, words, null, torch.zeros(1))[0]
+    timesteps, way = Timesteps.build(model.schedule, TRIP_STEPS), INVERSIONS["ddpm"]
+    inverted = way.invert(patient.noise, timesteps, latent, null, [0])
+    back = denoise(patient.noise, timesteps, way, inverted, words, null, torch.zeros(1))[0]
     error = float((back - latent).norm() / latent.norm())
     passed = math.isfinite(error) and error < MOST_TRIP
     return Finding("round trip", passed, f"{error:.1e} off at strength 0 (at most {MOST_TRIP})", {"error": error})
@@ -190,8 +190,8 @@ def generated(patient: Patient) -> list[Tensor]:
     model, (_, latent) = patient.backbone, patient.sound()
     top = torch.randn(latent.shape, generator=torch.Generator().manual_seed(1)).to(latent)
     words, null = model.embed(list(PROMPTS)), model.embed([""] * len(PROMPTS))
-    ladder, trail = Ladder.build(model.schedule, STEPS), Trail(top, top.new_empty(1, 0, *top.shape[1:]))
-    found = descend(patient.noise, ladder, INVERSIONS["ddim"], trail, words, null, torch.full((len(PROMPTS),), GUIDANCE))
+    timesteps, inverted = Timesteps.build(model.schedule, STEPS), InversionResult(top, top.new_empty(1, 0, *top.shape[1:]))
+    found = denoise(patient.noise, timesteps, INVERSIONS["ddim"], inverted, words, null, torch.full((len(PROMPTS),), GUIDANCE))
     return [model.render(model.decode(each)) for each in found]
 
 
@@ -256,7 +256,7 @@ def present(patient: Patient, made: list[Tensor]) -> Finding:
             for _ in range(PRESENCE_DRAWS):
                 drawn = torch.randn(latent.shape, generator=generator).to(latent)
                 level = torch.tensor([float(model.schedule.level(height))])
-                x = noised(latent, model.schedule.alpha_bar(level), drawn).repeat(len(errors), 1, 1, 1)
+                x = add_noise(latent, model.schedule.alpha_bar(level), drawn).repeat(len(errors), 1, 1, 1)
                 told = patient.noise(x, level.repeat(len(errors)), words)
                 errors += (told - drawn).square().mean((1, 2, 3)).cpu()
         scores.append(((errors[-1] - errors[:-1]) / (len(PRESENCE_HEIGHTS) * PRESENCE_DRAWS)).tolist())

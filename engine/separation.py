@@ -15,19 +15,19 @@ import torch
 from engine.audio.source import open_source
 from engine.backbones import heads, load
 from engine.backbones.base import Backbone
-from engine.backbones.tuning import settle
+from engine.backbones.tuning import tune
 from engine.execution import device
 from engine.execution.autotune import AUTO
 from engine.execution.base import is_out_of_memory
 from engine.files import outputs
 from engine.inversion import INVERSIONS
 from engine.methods import METHODS
-from engine.methods.base import ladder, turned
+from engine.methods.base import resolve_options, timesteps_of
 from engine.models import catalogue
-from engine.pipeline.cache import Shelf
-from engine.pipeline.inference import listen, method_for
+from engine.pipeline.cache import DiskCache
+from engine.pipeline.inference import method_for, run_inference
 from engine.pipeline.rendering import Outputs, write_generative, write_stems
-from engine.pipeline.sidecar import Kept, record
+from engine.pipeline.sidecar import KeptFiles, record
 from engine.request import Request
 from host_bridge.errors import BadModel, BadRequest
 from host_bridge.paths import places
@@ -40,7 +40,7 @@ STAGES = {"reading": 0.02, "separating": 0.9, "writing": 0.05, "measuring": 0.03
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class OutputOptions:
     """What is wanted of one file beyond the request: which part, where to, and what to write beside the stems.
 
     out: the folder; None: `<input name> stems` beside the input. name: what the files are called after; None: the input.
@@ -62,9 +62,9 @@ class Wish:
                 "Choose one of at most 60 dB; -120 takes the stem out.",
             )
 
-    def kept(self, request: Request, names: outputs.Names) -> Kept:
+    def kept(self, request: Request, names: outputs.Names) -> KeptFiles:
         """Which of the files that an input could get it will get."""
-        return Kept(
+        return KeptFiles(
             stems=names.stems if self.stems else (),
             rest=names.rest if self.rest else None,
             highlights=names.highlights if self.gain_db is not None else (),
@@ -77,7 +77,7 @@ class Separator:
     """A model that is loaded and stays so, for any number of files."""
 
     backbone: Backbone
-    shelf: Shelf
+    disk_cache: DiskCache
 
     @classmethod
     def load(
@@ -96,8 +96,8 @@ class Separator:
                 catalogue.lighter(found.weights.size),
             )
         backbone = heads.settled(load(found.weights.backbone, where, found.folder), progress)
-        settle(backbone, execution)
-        return cls(backbone, Shelf(places().cache / "inversions"))
+        tune(backbone, execution)
+        return cls(backbone, DiskCache(places().cache / "inversions"))
 
     def check(self, request: Request) -> None:
         """Raise BadRequest for what this model cannot follow, before any file is read."""
@@ -105,8 +105,8 @@ class Separator:
             raise BadRequest(f'There is no method called "{request.method}".', f"Choose one of {', '.join(METHODS)}.")
         if request.mode not in INVERSIONS:
             raise BadRequest(f'There is no mode called "{request.mode}".', f"Choose one of {', '.join(INVERSIONS)}.")
-        ladder(request, self.backbone)
-        if turned(method_for(request, self.backbone), request).renew and self.backbone.rising is None:
+        timesteps_of(request, self.backbone)
+        if resolve_options(method_for(request, self.backbone), request).renew and self.backbone.frequency_axis is None:
             raise BadRequest(
                 f"The latents of {self.backbone.name} have no highs to renew the noise of.",
                 "Leave out --renew, or change the model.",
@@ -114,42 +114,56 @@ class Separator:
         self.backbone.embed(request.words)
 
     @torch.no_grad()
-    def separate(self, path: Path, request: Request, wish: Wish, progress: Progress = quietly) -> dict[str, Any]:
+    def separate(
+        self, path: Path, request: Request, output_options: OutputOptions, progress: Progress = quietly
+    ) -> dict[str, Any]:
         """Separate one file; the files are in place when this returns, and none of them when it raises.
 
         Returns the sidecar. Raises BadAudio, BadRequest, BadModel (also for too little memory), CannotWrite, and Cancelled
         through `progress`.
         """
         try:
-            return self._separate(path, request, wish, progress)
+            return self._separate(path, request, output_options, progress)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             what = f"{self.backbone.name} ran out of memory on {self.backbone.device}."
             raise BadModel(what, "Close other programs, or choose a smaller model or a shorter region.") from error
 
-    def _separate(self, path: Path, request: Request, wish: Wish, progress: Progress) -> dict[str, Any]:
+    def _separate(self, path: Path, request: Request, output_options: OutputOptions, progress: Progress) -> dict[str, Any]:
         began = time.monotonic()
         self.check(request)
         progress(0.0, "reading")
-        out = wish.out or outputs.folder_beside(path)
-        names = outputs.names(wish.name or outputs.input_names([path])[0], request.prompts)
-        kept = wish.kept(request, names)
-        source = open_source(path, wish.start_s, wish.length_s, _stage(progress, "reading"))
-        with outputs.spoken(out), outputs.Delivery(out, kept.files, names.sidecar) as parcel:
+        out = output_options.out or outputs.default_folder(path)
+        names = outputs.names(output_options.name or outputs.input_names([path])[0], request.prompts)
+        kept = output_options.kept(request, names)
+        source = open_source(path, output_options.start_s, output_options.length_s, _stage(progress, "reading"))
+        with outputs.as_cannot_write(out), outputs.OutputTransaction(out, kept.files, names.sidecar) as transaction:
             written = Outputs(
-                stems=[parcel.aside / name for name in names.stems],
-                rest=parcel.aside / names.rest,
-                highlights=[parcel.aside / name for name in kept.highlights],
-                generative=[parcel.aside / name for name in kept.generative],
+                stems=[transaction.staging / name for name in names.stems],
+                rest=transaction.staging / names.rest,
+                highlights=[transaction.staging / name for name in kept.highlights],
+                generative=[transaction.staging / name for name in kept.generative],
             )
-            heard = listen(self.backbone, self.shelf, source, request, parcel.aside, _stage(progress, "separating"))
-            write_stems(heard, self.backbone, source, request, written, wish.gain_db or 0.0, _stage(progress, "writing"))
-            if heard.features is not None:
-                write_generative(heard, heard.features, self.backbone, source, written, _stage(progress, "writing"))
+            model_output = run_inference(
+                self.backbone, self.disk_cache, source, request, transaction.staging, _stage(progress, "separating")
+            )
+            write_stems(
+                model_output,
+                self.backbone,
+                source,
+                request,
+                written,
+                output_options.gain_db or 0.0,
+                _stage(progress, "writing"),
+            )
+            if model_output.features is not None:
+                write_generative(
+                    model_output, model_output.features, self.backbone, source, written, _stage(progress, "writing")
+                )
             _stage(progress, "measuring")(0.0, "measuring")
-            told = record(source, self.backbone, request, heard, written, kept, parcel.out, wish.gain_db)
-            committed = parcel.commit({**told, "seconds": round(time.monotonic() - began, 3)})
+            told = record(source, self.backbone, request, model_output, written, kept, transaction.out, output_options.gain_db)
+            committed = transaction.commit({**told, "seconds": round(time.monotonic() - began, 3)})
         progress(1.0, "done")
         return committed
 
@@ -182,8 +196,8 @@ def separate(
     '/music/song stems/song - drums.wav'
     """
     request = Request.of([prompts] if isinstance(prompts, str) else prompts, strength, **settings)
-    wish = Wish(Path(out) if out is not None else None, None, start_s, length_s, rest=rest, gain_db=gain_db)
-    return _loaded(model, device).separate(Path(path), request, wish, progress)
+    output_options = OutputOptions(Path(out) if out is not None else None, None, start_s, length_s, rest=rest, gain_db=gain_db)
+    return _loaded(model, device).separate(Path(path), request, output_options, progress)
 
 
 _loaded = cache(Separator.load)

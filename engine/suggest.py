@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 from engine.audio import source as audio
-from engine.audio.chunks import Layout, cut
+from engine.audio.chunks import ChunkLayout, cut_chunks
 from engine.backbones.base import Backbone
-from engine.backbones.batching import Passes, Work
-from engine.methods.base import PRESENCE_DRAWS, PRESENCE_HEIGHTS, Estimate, Scene, presence_work, probe
-from engine.pipeline.inference import Listener
-from engine.pipeline.masking import Fit
+from engine.backbones.batching import BatchedModel, Cost
+from engine.methods.base import PRESENCE_DRAWS, PRESENCE_LEVELS, Estimate, WindowBatch, presence_cost, probe
+from engine.pipeline.inference import WindowRunner
+from engine.pipeline.masking import MaskProjector
 from engine.request import Request
 from host_bridge.errors import BadModel, BadRequest
 from host_bridge.types import Hertz, Progress, quietly
@@ -54,18 +54,18 @@ class Relative:
 
     name = "suggest"
     strength_in_mask = False
-    dials: ClassVar[Mapping[str, float]] = {}
+    options: ClassVar[Mapping[str, float]] = {}
     refine = None
 
-    def estimate(self, scene: Scene) -> Estimate:
+    def estimate(self, batch: WindowBatch) -> Estimate:
         """For each height of noise: standard deviations above the mean of all prompts; averaged over the heights."""
-        scores = torch.stack([_standing(probe(scene, (height,), PRESENCE_DRAWS).scores) for height in PRESENCE_HEIGHTS])
-        features = scene.features.expand(len(scene.request.prompts), *scene.features.shape)
+        scores = torch.stack([_standing(probe(batch, (height,), PRESENCE_DRAWS).scores) for height in PRESENCE_LEVELS])
+        features = batch.features.expand(len(batch.request.prompts), *batch.features.shape)
         return Estimate(torch.ones_like(features), features, scores.mean(0))
 
-    def work(self, request: Request, backbone: Backbone) -> Work:  # noqa: ARG002 - the same for every model
+    def cost(self, request: Request, backbone: Backbone) -> Cost:  # noqa: ARG002 - the same for every model
         """The question whether a sound is there, at all heights."""
-        return presence_work(request)
+        return presence_cost(request)
 
 
 def pooled(scores: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ def _standing(scores: Tensor) -> Tensor:
 
 @torch.no_grad()
 def by_model(
-    backbone: Backbone, vocabulary: Sequence[str], source: audio.Source, progress: Progress = quietly
+    backbone: Backbone, vocabulary: Sequence[str], source: audio.AudioSource, progress: Progress = quietly
 ) -> list[Suggestion]:
     """Every prompt of a vocabulary, the likeliest first: each as in its surest window, then held against the others again.
 
@@ -89,11 +89,11 @@ def by_model(
     if len(vocabulary) < 3:
         raise BadRequest("Fewer than three prompts cannot be held against each other.", "Name more sounds with -p.")
     request, method, hop = Request.of(vocabulary), Relative(), backbone.grid.hop
-    layout = Layout(Fit(backbone.grid, backbone.rate, source.rate).frames(source.length), backbone.window // hop)
+    layout = ChunkLayout(MaskProjector(backbone.grid, backbone.rate, source.rate).frames(source.length), backbone.window // hop)
     chosen = _spread(len(layout.starts))
-    passes = Passes(backbone, progress, method.work(request, backbone) * len(chosen))
-    listener = Listener(backbone, method, request, None, passes, backbone.embed(request.words))
-    windows = cut((piece[:, None] for piece in audio.heard(source, backbone.rate)), layout, hop)
+    passes = BatchedModel(backbone, progress, method.cost(request, backbone) * len(chosen))
+    listener = WindowRunner(backbone, method, request, None, passes, backbone.embed(request.words))
+    windows = cut_chunks((piece[:, None] for piece in audio.mono_blocks(source, backbone.rate)), layout, hop)
     scores = [
         listener.answer(torch.from_numpy(window[None]), index).presence
         for index, window in enumerate(windows)
@@ -106,7 +106,7 @@ def by_model(
 
 
 @torch.no_grad()
-def by_tagger(folder: Path, source: audio.Source, progress: Progress = quietly) -> list[Suggestion]:
+def by_tagger(folder: Path, source: audio.AudioSource, progress: Progress = quietly) -> list[Suggestion]:
     """Every label of an audio tagger (an AST of transformers), the likeliest first: its surest window counts.
 
     Raises BadModel where the folder holds none; Cancelled through `progress`.
@@ -132,11 +132,11 @@ def by_tagger(folder: Path, source: audio.Source, progress: Progress = quietly) 
     return _sorted(labels, surest.tolist(), TAGGED, 0.5)
 
 
-def _pieces(source: audio.Source, rate: Hertz, size: int) -> Iterator[np.ndarray[Any, np.dtype[np.float32]]]:
+def _pieces(source: audio.AudioSource, rate: Hertz, size: int) -> Iterator[np.ndarray[Any, np.dtype[np.float32]]]:
     """Stretches of the region at a rate, the last one shorter; of a long one evenly spread ones."""
     count = -(-source.length * rate // (source.rate * size))
     chosen, held, index = _spread(int(count)), np.zeros(0, np.float32), 0
-    sound = audio.heard(source, rate)
+    sound = audio.mono_blocks(source, rate)
     while len(held) or index == 0:
         while len(held) < size and (more := next(iter(islice(sound, 1)), None)) is not None:
             held = np.concatenate([held, more])

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from host_bridge.errors import BadSpool, BridgeError
-from host_bridge.files.plain import read_plain, refusal, write_whole
+from host_bridge.files.plain import read_plain, refusal, write_atomic
 from host_bridge.paths import places
 from host_bridge.spool.documents import EngineFile, read_engine, write_engine
 
@@ -35,7 +35,7 @@ def announce(engine: EngineFile) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise refusal(path.parent, error) from error
-    write_whole(path, write_engine(engine), 0o600)
+    write_atomic(path, write_engine(engine), 0o600)
 
 
 def withdraw(engine: EngineFile) -> None:

@@ -6,7 +6,6 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal, NewType, get_args
 
 Samples = NewType("Samples", int)
@@ -20,7 +19,7 @@ Progress = Callable[[float, str], None]
 
 
 def quietly(_done: float, _stage: str) -> None:
-    """A `Progress` that nobody watches."""
+    """A `ProgressMessage` that nobody watches."""
 
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -31,16 +30,6 @@ ID_RULE = "8 to 64 of a-z, 0-9 and -, the first no -"
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{7,63}", re.ASCII)
 LONGEST_NAME = 500
 """Characters of a stem's name, which is its prompt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A stretch of one track, as the host rendered it. start: where it lies on the host's timeline, at `rate`."""
-
-    audio: Path
-    start: Samples
-    length: Samples
-    rate: Hertz
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from installers import hosts, service
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class InstallPart:
     """One thing that can be installed. Its functions get the folder that was named, and whether only to say what would be.
 
     folder: whether it goes into one that can be named.
@@ -38,17 +38,17 @@ def _service_out(_folder: Path | None, dry: bool) -> None:
         service.uninstall(service.here(), service.call, print)
 
 
-def _host(name: str) -> Part:
-    return Part(
+def _host(name: str) -> InstallPart:
+    return InstallPart(
         f"ZeroStem inside {load(name).title}",
         lambda folder, dry: hosts.install(load(name), folder, hosts.here(), print, dry=dry),
         lambda folder, dry: hosts.uninstall(load(name), folder, hosts.here(), print, dry=dry),
     )
 
 
-def parts() -> dict[str, Part]:
+def parts() -> dict[str, InstallPart]:
     """What there is to install, by name."""
-    daemon = Part("the daemon, started whenever you log in", _service_in, _service_out, folder=False)
+    daemon = InstallPart("the daemon, started whenever you log in", _service_in, _service_out, folder=False)
     return {"service": daemon, **{name: _host(name) for name in HOSTS}}
 
 
@@ -66,7 +66,7 @@ def uninstall(argv: list[str]) -> int:
     return 0
 
 
-def _meant(name: str, purpose: str, argv: list[str]) -> tuple[Part, Path | None, bool]:
+def _meant(name: str, purpose: str, argv: list[str]) -> tuple[InstallPart, Path | None, bool]:
     known = parts()
     told = "\n".join(f"  {part:10} {each.what}" for part, each in known.items())
     made = Parser(

@@ -12,11 +12,11 @@ from host_bridge.errors import BadRequest, ZeroStemError
 from host_bridge.hosts import HOSTS, load
 from host_bridge.paths import places
 from installers import hosts, launcher_script, service, smoke
-from installers.launcher_script import Door
+from installers.launcher_script import LauncherScript
 from installers.service import Say
 
 
-def main(way: Door, words: list[str], say: Say = print) -> int:
+def main(way: LauncherScript, words: list[str], say: Say = print) -> int:
     """Install, or with --uninstall take away; 1 where a part could not be done, each of which is told."""
     made = Parser(f"python -m installers.{Path(sys.argv[0]).stem}", description=__doc__)
     made.add_argument("hosts", nargs="*", metavar="DAW", help=f"{', '.join(HOSTS)}: only these (default: all that are found)")
@@ -37,9 +37,9 @@ def main(way: Door, words: list[str], say: Say = print) -> int:
     return failed
 
 
-def _inwards(way: Door, wanted: list[str], no_service: bool, say: Say) -> list[Callable[[], None]]:
+def _inwards(way: LauncherScript, wanted: list[str], no_service: bool, say: Say) -> list[Callable[[], None]]:
     """What is done, in its order."""
-    parts: list[Callable[[], None]] = [lambda: launcher_script.put_in(way, say)]
+    parts: list[Callable[[], None]] = [lambda: launcher_script.install(way, say)]
     parts += [lambda name=name: hosts.install(load(name), None, hosts.here(), say) for name in wanted]  # type: ignore[misc]
     if not wanted:
         parts.append(lambda: say("No DAW was found. Later: zerostem install " + "|".join(HOSTS)))
@@ -48,14 +48,14 @@ def _inwards(way: Door, wanted: list[str], no_service: bool, say: Say) -> list[C
     return [*parts, lambda: _check(no_service, say)]
 
 
-def _outwards(way: Door, wanted: list[str], say: Say) -> list[Callable[[], None]]:
+def _outwards(way: LauncherScript, wanted: list[str], say: Say) -> list[Callable[[], None]]:
     """The same backwards."""
     parts: list[Callable[[], None]]
     parts = [lambda name=name: hosts.uninstall(load(name), None, hosts.here(), say) for name in wanted]  # type: ignore[misc]
     parts.append(lambda: service.uninstall(service.here(), service.call, say))
     kept = places()
     stays = f"Jobs, settings, caches and logs stay: {kept.spool}, {kept.config}, {kept.cache}, {kept.log}"
-    return [*parts, _stop, lambda: launcher_script.take_out(way, say), lambda: say(stays)]
+    return [*parts, _stop, lambda: launcher_script.uninstall(way, say), lambda: say(stays)]
 
 
 def _stop() -> None:
@@ -67,9 +67,9 @@ def _stop() -> None:
 def _check(no_service: bool, say: Say) -> None:
     """Ask the daemon; one that no service keeps is started for it, and stays until somebody logs out."""
     if no_service or not service.here().path().exists():
-        from host_bridge.client.launcher import awake
+        from host_bridge.client.launcher import connect_or_start
 
-        awake().close()
+        connect_or_start().close()
     smoke.check(say)
 
 

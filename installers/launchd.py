@@ -4,7 +4,7 @@ import os
 import plistlib
 from pathlib import Path
 
-from installers.system import Program, System
+from installers.system import Program, ServiceSystem
 
 LABEL = "org.zerostem.daemon"
 
@@ -33,7 +33,7 @@ def text(program: Program) -> str:
 
 _DOMAIN = f"gui/{os.getuid()}" if hasattr(os, "getuid") else "gui"  # Windows reads this table as well
 
-SYSTEM = System(
+SYSTEM = ServiceSystem(
     name="launchd agent",
     path=path,
     text=text,

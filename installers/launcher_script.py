@@ -10,7 +10,7 @@ from installers.service import Say
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class LauncherScript:
     """One system's way: the file, what it says, how its form begins and ends a comment, and how to come to be found."""
 
     path: Path
@@ -20,32 +20,32 @@ class Door:
     """What to do where the file's folder is not on the path."""
 
 
-def put_in(door: Door, say: Say) -> None:
+def install(launcher: LauncherScript, say: Say) -> None:
     """Write the file; a stranger's stays. Raises CannotInstall."""
-    before = _read(door.path)
+    before = _read(launcher.path)
     paper = receipt.read(before or "")
     if before is not None and not (paper and paper.whole):
-        say(f"{door.path} is not as we write it, and stays.")
+        say(f"{launcher.path} is not as we write it, and stays.")
         return
-    made = paper.folders_made if paper else len([folder for folder in door.path.parents if not folder.exists()])
-    text = receipt.signed(door.text, door.comment, made)
+    made = paper.folders_made if paper else len([folder for folder in launcher.path.parents if not folder.exists()])
+    text = receipt.signed(launcher.text, launcher.comment, made)
     if text != before:
-        take([put(door.path, text.replace("\n", os.linesep).encode(), "written:")])
+        take([put(launcher.path, text.replace("\n", os.linesep).encode(), "written:")])
     if os.name != "nt":
-        door.path.chmod(0o755)
-    say(f"The command: {door.path}")
-    if str(door.path.parent) not in os.environ.get("PATH", "").split(os.pathsep):
-        say(door.found)
+        launcher.path.chmod(0o755)
+    say(f"The command: {launcher.path}")
+    if str(launcher.path.parent) not in os.environ.get("PATH", "").split(os.pathsep):
+        say(launcher.found)
 
 
-def take_out(door: Door, say: Say) -> None:
+def uninstall(launcher: LauncherScript, say: Say) -> None:
     """Take the file away if it is as we wrote it. Raises CannotInstall."""
-    before = _read(door.path)
+    before = _read(launcher.path)
     paper = receipt.read(before or "")
     if before is not None and paper and paper.whole:
-        steps: list[Step] = [take_away(door.path)]
-        take([*steps, *map(take_away_folder, list(door.path.parents)[: paper.folders_made])])
-        say(f"Taken away: {door.path}")
+        steps: list[Step] = [take_away(launcher.path)]
+        take([*steps, *map(take_away_folder, list(launcher.path.parents)[: paper.folders_made])])
+        say(f"Taken away: {launcher.path}")
 
 
 def _read(path: Path) -> str | None:

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from host_bridge.cli import safely
 from installers import install_all
-from installers.launcher_script import Door
+from installers.launcher_script import LauncherScript
 
 
-def door() -> Door:
+def launcher() -> LauncherScript:
     """The command in ~/.local/bin, which most distributions have on the path."""
     found = 'If `zerostem` is not found: add export PATH="$HOME/.local/bin:$PATH" to ~/.profile, and log in again.'
     text = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m host_bridge "$@"\n'
-    return Door(Path.home() / ".local" / "bin" / "zerostem", text, ("# ", ""), found)
+    return LauncherScript(Path.home() / ".local" / "bin" / "zerostem", text, ("# ", ""), found)
 
 
 if __name__ == "__main__":
-    sys.exit(safely(lambda words: install_all.main(door(), words), sys.argv[1:]))
+    sys.exit(safely(lambda words: install_all.main(launcher(), words), sys.argv[1:]))

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from installers.system import Program, System
+from installers.system import Program, ServiceSystem
 
 TASK = r"\ZeroStem\daemon"
 
@@ -55,7 +55,7 @@ def text(program: Program) -> str:
 
 _RUN = ("schtasks", "/Run", "/TN", TASK)
 
-SYSTEM = System(
+SYSTEM = ServiceSystem(
     name="logon task",
     path=path,
     text=text,

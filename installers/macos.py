@@ -5,16 +5,16 @@ from dataclasses import replace
 
 from host_bridge.cli import safely
 from installers import install_all, linux
-from installers.launcher_script import Door
+from installers.launcher_script import LauncherScript
 
 
-def door() -> Door:
+def launcher() -> LauncherScript:
     """The command in ~/.local/bin, which a Mac does not look into by itself."""
     found = (
         "If `zerostem` is not found: run echo 'export PATH=\"$HOME/.local/bin:$PATH\"' >> ~/.zprofile, and open a new window."
     )
-    return replace(linux.door(), found=found)
+    return replace(linux.launcher(), found=found)
 
 
 if __name__ == "__main__":
-    sys.exit(safely(lambda words: install_all.main(door(), words), sys.argv[1:]))
+    sys.exit(safely(lambda words: install_all.main(launcher(), words), sys.argv[1:]))

@@ -10,7 +10,7 @@ from pathlib import Path
 from host_bridge.errors import ZeroStemError
 from host_bridge.paths import places
 from installers import launchd, logon_task, receipt, systemd
-from installers.system import Program, System, Words
+from installers.system import Program, ServiceSystem, Words
 
 SYSTEMS = {"linux": systemd.SYSTEM, "darwin": launchd.SYSTEM, "win32": logon_task.SYSTEM}
 """By Python's name for the system."""
@@ -26,7 +26,7 @@ class CannotInstall(ZeroStemError):
     """The system refused, and everything is as it was."""
 
 
-def here() -> System:
+def here() -> ServiceSystem:
     """The row for this machine. Raises CannotInstall."""
     if sys.platform not in SYSTEMS:
         raise CannotInstall(
@@ -45,7 +45,7 @@ def program(environment: Mapping[str, str] = os.environ) -> Program:
     return Program((str(chosen), "-P", "-m", "host_bridge", "daemon"), variables, places().log)
 
 
-def install(system: System, what: Program, run: Run, say: Say) -> None:
+def install(system: ServiceSystem, what: Program, run: Run, say: Say) -> None:
     """Write the file and have the system start it, now and at every logon; a file that is not ours is set aside.
 
     Raises CannotInstall, and then everything is as it was.
@@ -92,7 +92,7 @@ def install(system: System, what: Program, run: Run, say: Say) -> None:
     say(f"The daemon starts at every logon, and has been started now. See it by `{system.look}`.")
 
 
-def uninstall(system: System, run: Run, say: Say) -> None:
+def uninstall(system: ServiceSystem, run: Run, say: Say) -> None:
     """Stop the daemon and take away what `install` has added; a file that was changed since is kept under another name."""
     path = system.path()
     text = _read(path, system)
@@ -115,14 +115,14 @@ def uninstall(system: System, run: Run, say: Say) -> None:
     say(f"Taken away: the service, and {path} of ours.")
 
 
-def plan(system: System, what: Program) -> str:
+def plan(system: ServiceSystem, what: Program) -> str:
     """What `install` would write and run, as text."""
     return (
         f"{system.name}, written to {system.path()}:\n\n{system.text(what)}\nthen run:\n{_shown(system.start(system.path()))}"
     )
 
 
-def plan_back(system: System) -> str:
+def plan_back(system: ServiceSystem) -> str:
     """What `uninstall` would run and take away, as text."""
     paper = receipt.read(_read(system.path(), system) or "")
     if paper is None:
@@ -167,7 +167,7 @@ def _try(commands: Sequence[Words], run: Run) -> None:
             run(words)
 
 
-def _read(path: Path, system: System) -> str | None:
+def _read(path: Path, system: ServiceSystem) -> str | None:
     """What lies there; None for nothing, "" for what is no text of this form."""
     try:
         return path.read_bytes().decode(system.encoding)
@@ -179,7 +179,7 @@ def _read(path: Path, system: System) -> str | None:
         raise CannotInstall(f"{path} cannot be read: {error.strerror}.", "Check what lies there, and move it away.") from error
 
 
-def _write(path: Path, text: str, system: System, aside: Path | None) -> None:
+def _write(path: Path, text: str, system: ServiceSystem, aside: Path | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if aside:
         path.rename(aside)

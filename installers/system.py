@@ -18,7 +18,7 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
-class System:
+class ServiceSystem:
     """One row of SYSTEMS. Its functions only make text: what a command does is not theirs to try."""
 
     name: str

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from installers.system import Program, System, Words
+from installers.system import Program, ServiceSystem, Words
 
 UNIT = "zerostem.service"
 
@@ -48,7 +48,7 @@ def _user(*words: str) -> Words:
     return ("systemctl", "--user", *words)
 
 
-SYSTEM = System(
+SYSTEM = ServiceSystem(
     name="systemd user unit",
     path=path,
     text=text,

@@ -6,16 +6,16 @@ from pathlib import Path
 
 from host_bridge.cli import safely
 from installers import install_all
-from installers.launcher_script import Door
+from installers.launcher_script import LauncherScript
 
 
-def door() -> Door:
+def launcher() -> LauncherScript:
     """The command in a folder that Windows has on every user's path; percent signs would be variables, so they are doubled."""
     local = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     text = f'@"{sys.executable.replace("%", "%%")}" -P -m host_bridge %*\n'
     found = "If `zerostem` is not found: open a new window."
-    return Door(local / "Microsoft" / "WindowsApps" / "zerostem.cmd", text, ("@rem ", ""), found)
+    return LauncherScript(local / "Microsoft" / "WindowsApps" / "zerostem.cmd", text, ("@rem ", ""), found)
 
 
 if __name__ == "__main__":
-    sys.exit(safely(lambda words: install_all.main(door(), words), sys.argv[1:]))
+    sys.exit(safely(lambda words: install_all.main(launcher(), words), sys.argv[1:]))

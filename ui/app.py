@@ -17,10 +17,10 @@ from PyQt6.QtWidgets import QApplication
 from host_bridge.errors import BridgeError, CannotWrite
 from host_bridge.paths import places
 from ui import texts
-from ui.background.daemon_link import Link
+from ui.background.daemon_link import DaemonLink
 from ui.background.timing import timer
 from ui.panel import Panel
-from ui.state.controller import Studio
+from ui.state.controller import Controller
 from ui.style import theme as looks
 
 THEMES = {"system": None, "dark": looks.DARK, "light": looks.LIGHT}
@@ -46,13 +46,13 @@ def main(files: list[Path], screenshot: Path | None = None, *, demo: bool = Fals
         panel = made(theme, wake=screenshot is None or demo)
         house.callback(panel.close)
         if screenshot is not None and demo:
-            house.callback(_end_daemon, panel.studio)
+            house.callback(_end_daemon, panel.controller)
         if demo:
-            panel.studio.open_demo()
+            panel.controller.open_demo()
         for file in files[:1]:
             panel.open(file)
         panel.show()
-        panel.studio.start()
+        panel.controller.start()
         if screenshot is not None:
             return _picture(panel, screenshot, separated=demo)
         return int(application.exec())
@@ -71,7 +71,7 @@ def application_of() -> QApplication:
 
 def made(theme: str = "system", *, wake: bool = True) -> Panel:
     """A panel with everything behind it, not shown yet. wake: whether it may start a daemon."""
-    panel = Panel(Studio(Link(wake=wake)), THEMES[theme])
+    panel = Panel(Controller(DaemonLink(wake=wake)), THEMES[theme])
     sys.excepthook = _net(panel)
     return panel
 
@@ -90,7 +90,7 @@ def _net(panel: Panel) -> Hook:
                 file.write("".join(traceback.format_exception(kind, error, trace)))
         except OSError:
             sys.__excepthook__(kind, error, trace)
-        panel.studio.link.complained.emit(
+        panel.controller.link.complained.emit(
             BridgeError(texts.FAULT.format(kind=kind.__name__), texts.FAULT_TODO.format(path=path))
         )
 
@@ -117,32 +117,32 @@ def _home_of_its_own() -> Iterator[None]:
 
 def _picture(panel: Panel, path: Path, *, separated: bool) -> int:
     """Write what is to be seen, once all of it has been drawn. Raises CannotWrite, BridgeError."""
-    studio = panel.studio
+    controller = panel.controller
     if separated:
-        _await(lambda: studio.session.region is not None and studio.standing == "there", DEMO_PATIENCE_S)
+        _await(lambda: controller.session.region is not None and controller.standing == "there", DEMO_PATIENCE_S)
         for prompt in DEMO_PROMPTS:
-            studio.ask_for(prompt)
-        studio.choose(DEMO_PROMPTS[0])
-        studio.separate()
+            controller.ask_for(prompt)
+        controller.choose(DEMO_PROMPTS[0])
+        controller.separate()
         _await(lambda: panel.playback.ready, DEMO_PATIENCE_S)
-    _await(_quiet(studio), DEMO_PATIENCE_S)
+    _await(_quiet(controller), DEMO_PATIENCE_S)
     if not panel.grab().save(str(path)):
         raise CannotWrite(f"{path} cannot be written.", "Choose a folder that is there, and a name that ends in .png.")
     return 0
 
 
-def _end_daemon(studio: Studio) -> None:
+def _end_daemon(controller: Controller) -> None:
     """End the daemon that was started for the picture, and wait until it has gone. Raises BridgeError."""
-    studio.link.ask(lambda client: client.stop())
+    controller.link.ask(lambda client: client.stop())
     _await(lambda: not places().runtime.exists(), ENDING_S)
 
 
-def _quiet(studio: Studio) -> Callable[[], bool]:
+def _quiet(controller: Controller) -> Callable[[], bool]:
     """Whether nothing has been computed any more for a while."""
     since = [time.monotonic()]
 
     def true() -> bool:
-        if not studio.idle:
+        if not controller.idle:
             since[0] = time.monotonic()
         return time.monotonic() - since[0] > SETTLE_S
 

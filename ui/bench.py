@@ -35,15 +35,15 @@ def first_paint_s() -> list[float]:
 
 def preview_s() -> list[float]:
     """Seconds from another strength of three stems to the first block of sound with it, each time elsewhere in the demo."""
-    from ui.models.reading import File
-    from ui.models.strength import Bent
+    from ui.models.reading import SoundFile
+    from ui.models.strength import RemaskedStems
 
     names = ("mix", "drums", "bass", "trumpet")
-    mix, *stems = [File(DEMO / f"{name}.flac") for name in names]
+    mix, *stems = [SoundFile(DEMO / f"{name}.flac") for name in names]
     taken = []
     for turn in range(ROUNDS):
         began = time.perf_counter()
-        bent = Bent(mix, stems, [1.0] * len(stems), [0.2 + 0.1 * turn] * len(stems))
+        bent = RemaskedStems(mix, stems, [1.0] * len(stems), [0.2 + 0.1 * turn] * len(stems))
         for sound in bent.sounds:
             sound.read(turn * int(mix.rate), BLOCK)
         taken.append(time.perf_counter() - began)

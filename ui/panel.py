@@ -30,17 +30,17 @@ from PyQt6.QtWidgets import (
 from ui import texts
 from ui.models import window
 from ui.models.mixing import View
-from ui.state.controller import Studio
+from ui.state.controller import Controller
 from ui.state.playback import Playback
 from ui.style import theme as looks
-from ui.style.theme import Tones
+from ui.style.theme import Theme
 from ui.widgets import WIDGETS
-from ui.widgets.base import Card, Room, button, label
+from ui.widgets.base import Card, WidgetContext, button, label
 from ui.widgets.jobs import JobList
 from ui.widgets.listen import Listen
 from ui.widgets.machine import Machine
 from ui.widgets.prompts import Prompts
-from ui.widgets.source import Source
+from ui.widgets.source import SourceCard
 
 Kind = TypeVar("Kind", bound=Card)
 SIZE = (1180, 800)
@@ -51,9 +51,9 @@ GAP = 10
 class Panel(QMainWindow):
     """Everything that is seen. theme: colours that stay, whatever the system does; None: the system's."""
 
-    def __init__(self, studio: Studio, theme: Tones | None = None) -> None:
+    def __init__(self, controller: Controller, theme: Theme | None = None) -> None:
         super().__init__()
-        self.studio, self.playback = studio, Playback(studio)
+        self.controller, self.playback = controller, Playback(controller)
         self._theme = theme
         self._remembered = window.load()
         self.cards: dict[str, Card] = {}
@@ -69,12 +69,12 @@ class Panel(QMainWindow):
         hints = QGuiApplication.styleHints()
         assert hints is not None
         hints.colorSchemeChanged.connect(lambda _scheme: self.dress())
-        studio.stands.connect(self._stand)
-        studio.machinery.changed.connect(lambda: self._stand(studio.standing))
-        studio.region_changed.connect(self._name)
+        controller.stands.connect(self._stand)
+        controller.engine_state.changed.connect(lambda: self._stand(controller.standing))
+        controller.region_changed.connect(self._name)
         self._met = self._lost = False
         self.dress()
-        self._stand(studio.standing)
+        self._stand(controller.standing)
         if self._remembered.geometry:
             self.restoreGeometry(QByteArray(self._remembered.geometry))
         if state := self._remembered.splitters.get("sides"):
@@ -89,7 +89,7 @@ class Panel(QMainWindow):
         outer.setContentsMargins(GAP + 2, 8, GAP + 2, 4)
         outer.setSpacing(6)
         outer.addWidget(self._head())
-        room = Room(self.studio, self.playback)
+        room = WidgetContext(self.controller, self.playback)
         work, self.pages = QVBoxLayout(), QTabWidget()
         work.setContentsMargins(0, 0, 0, 0)
         work.setSpacing(GAP)
@@ -127,7 +127,7 @@ class Panel(QMainWindow):
         self.light.setFixedSize(8, 8)
         self.standing = label("", "dim")
         self.wake = button(texts.START_DAEMON, "quiet")
-        self.wake.clicked.connect(self.studio.link.wake)
+        self.wake.clicked.connect(self.controller.link.wake)
         row.addWidget(self.mark)
         row.addStretch()
         row.addWidget(self.light)
@@ -137,7 +137,7 @@ class Panel(QMainWindow):
 
     def _keys(self) -> None:
         """Keys that work wherever the focus is; those without Ctrl leave alone who is being typed into."""
-        prompts, source, listen = self.card(Prompts), self.card(Source), self.card(Listen)
+        prompts, source, listen = self.card(Prompts), self.card(SourceCard), self.card(Listen)
         for keys, act in {
             "Ctrl+O": source.ask_for_file,
             "Ctrl+Return": prompts.separate.click,
@@ -175,15 +175,15 @@ class Panel(QMainWindow):
 
     def dress(self) -> None:
         """Wear the system's colours, or those that were asked for."""
-        tones = self._theme or looks.tones()
+        tones = self._theme or looks.theme_for()
         application = QApplication.instance()
         assert isinstance(application, QApplication)
         application.setPalette(looks.palette(tones))
-        application.setStyleSheet(looks.sheet(tones))
+        application.setStyleSheet(looks.style_sheet(tones))
         self.tones = tones
         for card in self.cards.values():
             card.dress(tones)
-        self._stand(self.studio.standing)
+        self._stand(self.controller.standing)
         self.veil.setStyleSheet(
             f"background: {looks.blended(tones.accent, tones.ground, 0.22).name()}; color: {tones.text};"
             f"border: 2px dashed {tones.accent}; border-radius: 12px; font-size: 18px; font-weight: 600;"
@@ -192,24 +192,24 @@ class Panel(QMainWindow):
     def _stand(self, standing: str) -> None:
         tones = self.tones
         words = texts.STANDS[standing]
-        if standing == "there" and self.studio.machinery.devices:
-            words = texts.READY_ON.format(device=self.studio.machinery.devices[0].name)
+        if standing == "there" and self.controller.engine_state.devices:
+            words = texts.READY_ON.format(device=self.controller.engine_state.devices[0].name)
         self.standing.setText(words)
         self.wake.setVisible(standing == "gone")
         colour = {"there": tones.well, "gone": tones.trouble}.get(standing, tones.caution)
         self.light.setStyleSheet(f"background: {colour}; border-radius: 4px;")
         if standing == "gone" and self._met and not self._lost:
             self._lost = True
-            self.studio.say(texts.GONE, texts.GONE_TODO, "trouble")
+            self.controller.say(texts.GONE, texts.GONE_TODO, "trouble")
         elif standing == "there":
             if self._lost:
-                self.studio.say(texts.BACK, level="well")
+                self.controller.say(texts.BACK, level="well")
             self._met, self._lost = True, False
 
     def _name(self) -> None:
-        region = self.studio.session.region
+        region = self.controller.session.region
         self.setWindowTitle(f"{region.title} – {texts.TITLE}" if region else texts.TITLE)
-        if not self.studio.session.asks:
+        if not self.controller.session.asks:
             self.card(Prompts).wanted.entry.setFocus()
 
     # Files dropped anywhere.
@@ -236,7 +236,7 @@ class Panel(QMainWindow):
     def open(self, file: Path) -> None:
         """Open a sound file, and remember it."""
         self._remembered = self._remembered.opened(file)
-        self.studio.open_file(file)
+        self.controller.open_file(file)
 
     # The end.
 
@@ -245,9 +245,9 @@ class Panel(QMainWindow):
         splitters = {**self._remembered.splitters, "sides": self.sides.saveState().data()}
         replace(self._remembered, geometry=self.saveGeometry().data(), splitters=splitters).save()
         self.hide()
-        self.card(Source).close_files()
+        self.card(SourceCard).close_files()
         self.playback.close()
-        self.studio.close()
+        self.controller.close()
         super().closeEvent(event)
 
 

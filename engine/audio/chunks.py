@@ -19,7 +19,7 @@ OVERLAP = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ChunkLayout:
     """Where windows of `size` frames lie over a region of `frames` frames; the last one ends with it."""
 
     frames: int
@@ -56,7 +56,7 @@ def _rise(size: int, before: int, after: int) -> NDArray[np.float32]:
     return rise
 
 
-def cut(sound: Iterable[Block], layout: Layout, hop: int) -> Iterator[Block]:
+def cut_chunks(sound: Iterable[Block], layout: ChunkLayout, hop: int) -> Iterator[Block]:
     """A stream of (n, channels) blocks -> the layout's windows (channels, size x hop), zeros beyond the end."""
     stream, length = iter(sound), layout.size * hop
     kept, first = next(stream), 0
@@ -69,20 +69,20 @@ def cut(sound: Iterable[Block], layout: Layout, hop: int) -> Iterator[Block]:
         yield np.pad(window, ((0, 0), (0, length - window.shape[1])))
 
 
-class Tape:
+class OverlapAddFile:
     """Windows' answers joined into one, on disk: (slots, C, frames, M) float32, cross-faded as they are laid.
 
     slots are prompts. Windows must be laid in the order of the layout, all of them before anything is read. Frames are
     written one after another as they become final; a memory map would turn a full disk into a crash.
     """
 
-    def __init__(self, path: Path, layout: Layout, slots: int, channels: int, bands: int) -> None:
+    def __init__(self, path: Path, layout: ChunkLayout, slots: int, channels: int, bands: int) -> None:
         self.layout, self._path, self._frame = layout, path, (slots, channels, bands)
         self._places = zip(layout.starts, [*layout.starts[1:], layout.starts[-1] + layout.size], layout.fades(), strict=True)
         self._open = np.zeros((layout.size, *self._frame), np.float32)
         path.write_bytes(b"")
 
-    def lay(self, window: NDArray[np.float32]) -> None:
+    def append(self, window: NDArray[np.float32]) -> None:
         """Add the next window's (slots, C, size, M). Raises OSError where the disk does not take it."""
         start, following, fade = next(self._places)
         self._open += np.moveaxis(window * fade[:, None], 2, 0)

@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from engine.audio.source import Source
+from engine.audio.source import AudioSource
 from host_bridge.types import Samples
 
 FLOOR_DB = -200.0
@@ -36,7 +36,7 @@ def peak_dbfs(path: Path) -> float:
         return _dbfs(max((_peak(block) for block in file.blocks(_BLOCK, always_2d=True)), default=0.0))
 
 
-def null_dbfs(source: Source, paths: Sequence[Path]) -> float:
+def null_dbfs(source: AudioSource, paths: Sequence[Path]) -> float:
     """The largest magnitude of the region minus the sum of the files, in dBFS; inf where a file holds NaN.
 
     A file that ends early counts as silent from there on, and what lies beyond the region's end counts as well. Raises
@@ -55,7 +55,7 @@ def null_dbfs(source: Source, paths: Sequence[Path]) -> float:
     return _dbfs(peak)
 
 
-def lag_samples(source: Source, path: Path) -> int | None:
+def lag_samples(source: AudioSource, path: Path) -> int | None:
     """How many samples a stem lies behind the mix (ahead: negative), sought within 0.25 s either way.
 
     The lag at which the cross-correlation, summed over the channels, is largest, on the loudest 10 s of the stem; of
@@ -107,7 +107,7 @@ def si_sdr(estimate: NDArray[np.floating], target: NDArray[np.floating]) -> floa
     return min(200.0, max(-200.0, 10 * (math.log10(signal) - math.log10(distortion))))
 
 
-def _stretch(source: Source, first: int, length: int) -> NDArray[np.float64]:
+def _stretch(source: AudioSource, first: int, length: int) -> NDArray[np.float64]:
     """(length, channels) of the region from `first` on, zeros where the region does not reach."""
     low, high = max(0, first), min(source.length, first + length)
     if low >= high:

@@ -29,7 +29,7 @@ LOWEST_HZ = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class AudioSource:
     """A region of an audio file that was found fit for use. Positions and lengths are in samples at `rate`."""
 
     path: Path
@@ -79,7 +79,7 @@ class Source:
 
 def open_source(
     path: Path, start_s: float | None = None, length_s: float | None = None, progress: Progress = quietly
-) -> Source:
+) -> AudioSource:
     """Scan a file once and find the region of `length_s` seconds from `start_s` on; None: from the start, to the end.
 
     A length beyond the end is cut there. The whole file must be sound, but only the region must be free of NaN.
@@ -102,23 +102,23 @@ def open_source(
     end = file.samples if length_s is None else min(file.samples, start + max(1, round(Fraction(length_s) * file.rate)))
     peak, mean, fold = _scan(file, start, Samples(end))
     length = Samples(end - start)
-    return Source(path, file.rate, file.channels, file.samples, start, length, sha256, peak, mean, fold, file)
+    return AudioSource(path, file.rate, file.channels, file.samples, start, length, sha256, peak, mean, fold, file)
 
 
-def heard(source: Source, rate: Hertz) -> Iterator[NDArray[np.float32]]:
+def mono_blocks(source: AudioSource, rate: Hertz) -> Iterator[NDArray[np.float32]]:
     """The region as a mono model hears it: folded, at `rate`, in pieces (n,), without what lies below `LOWEST_HZ`; lengths as
     `resampled` says."""
     mono = (((block - source.mean) @ source.fold).astype(np.float32) for _, block in source.blocks(1 << 16))
     return audible(resampled(mono, source.rate, rate), rate)
 
 
-def heard_by(source: Source, rate: Hertz, channels: int) -> Iterator[NDArray[np.float32]]:
+def blocks_for_model(source: AudioSource, rate: Hertz, channels: int) -> Iterator[NDArray[np.float32]]:
     """The region as a model of so many channels hears it, in pieces (n, channels): as it is where it has as many, else
     folded, on each of them alike."""
     if channels == source.channels > 1:
         blocks = ((block - source.mean).astype(np.float32) for _, block in source.blocks(1 << 16))
         return audible(resampled(blocks, source.rate, rate, channels), rate)
-    return (np.repeat(piece[:, None], channels, 1) for piece in heard(source, rate))
+    return (np.repeat(piece[:, None], channels, 1) for piece in mono_blocks(source, rate))
 
 
 def audible(pieces: Iterable[NDArray[np.float32]], rate: Hertz) -> Iterator[NDArray[np.float32]]:

@@ -9,13 +9,13 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from engine.backbones.base import Conditioning
-from engine.backbones.checkpoint import opened
+from engine.backbones.checkpoint import open_checkpoint
 from engine.backbones.mel_latent import MelLatent
-from engine.backbones.network import Networked, heads_by_width
-from engine.backbones.prompts import listed, refuse_long
+from engine.backbones.network import NetworkBackbone, heads_by_width
+from engine.backbones.prompts import as_list, refuse_long
 
 
-class AudioLDM(MelLatent, Networked):
+class AudioLDM(MelLatent, NetworkBackbone):
     """Backbone: 16 kHz mono, 10.24 s windows, a lossy codec, prompts in free text (Liu et al. 2023, arXiv 2301.12503).
 
     MusicLDM (Chen et al. 2023, arXiv 2308.01546) is the same network, with the whole of CLAP in its checkpoint. The U-Net alone
@@ -28,7 +28,7 @@ class AudioLDM(MelLatent, Networked):
         `precision` is the U-Net's; left out, the fastest that the device computes in. Raises BadModel for a checkpoint
         that is incomplete or damaged, or was not made for this front end.
         """
-        with opened("audioldm", folder, device) as checkpoint:
+        with open_checkpoint("audioldm", folder, device) as checkpoint:
             from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
             from transformers import ClapTextModelWithProjection
 
@@ -39,7 +39,7 @@ class AudioLDM(MelLatent, Networked):
             self._text = checkpoint.part(ClapTextModelWithProjection, "text_encoder")
             self.other_heads = heads_by_width(checkpoint.settings("unet/config.json"))
             self.hear(checkpoint)
-        self.bring("audioldm", folder, precision, UNet2DConditionModel)
+        self.attach_network("audioldm", folder, precision, UNet2DConditionModel)
 
     fixed: ClassVar = {"encoder_hidden_states": None}
 
@@ -49,7 +49,7 @@ class AudioLDM(MelLatent, Networked):
 
         Raises BadRequest for a prompt with more words than CLAP can take in; the public code drops the rest in silence.
         """
-        prompts = listed(prompts)
+        prompts = as_list(prompts)
         tokens = self._tokenizer(prompts, padding=True, return_tensors="pt")
         most = self._text.config.max_position_embeddings - self._text.config.pad_token_id - 1
         for prompt, used in zip(prompts, tokens["attention_mask"].sum(1), strict=True):
@@ -60,9 +60,9 @@ class AudioLDM(MelLatent, Networked):
     @torch.no_grad()
     def noise(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
         """Epsilon for (B, 8, T / 4, 16), each item at its own level."""
-        said = self.run(self.asked(latent, levels, conditioning))
+        said = self.run(self.network_inputs(latent, levels, conditioning))
         return self._to_epsilon(said, latent, self.schedule.alpha_bar(levels))
 
-    def asked(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> dict[str, Tensor]:
+    def network_inputs(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> dict[str, Tensor]:
         """The U-Net takes CLAP's embedding for a class."""
         return {"sample": latent, "timestep": levels.float(), "class_labels": conditioning.tensors["clap"]}

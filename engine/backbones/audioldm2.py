@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from engine.backbones.base import Conditioning
-from engine.backbones.checkpoint import opened
+from engine.backbones.checkpoint import open_checkpoint
 from engine.backbones.mel_latent import MelLatent
-from engine.backbones.network import Networked, heads_by_width
-from engine.backbones.prompts import alone, listed, padded, refuse_long
+from engine.backbones.network import NetworkBackbone, heads_by_width
+from engine.backbones.prompts import as_list, encode_alone, pad_rows, refuse_long
 
 STATES = 8
 """What GPT-2 says about a prompt: so many vectors, unless the checkpoint names another number."""
@@ -21,7 +21,7 @@ T5_WORDS = 512
 """Tokens of a prompt that T5 was trained on."""
 
 
-class AudioLDM2(MelLatent, Networked):
+class AudioLDM2(MelLatent, NetworkBackbone):
     """Backbone: 16 kHz mono, 10.24 s windows, a lossy codec, prompts in free text (Liu et al. 2023, arXiv 2308.05734).
 
     A prompt goes through CLAP and Flan-T5; both, projected to one width, are the beginning that GPT-2 continues by eight
@@ -34,7 +34,7 @@ class AudioLDM2(MelLatent, Networked):
         `precision` is the U-Net's; left out, the fastest that the device computes in. Raises BadModel for a checkpoint
         that is incomplete or damaged, or was not made for this front end (those made for speech are not).
         """
-        with opened("audioldm2", folder, device) as checkpoint:
+        with open_checkpoint("audioldm2", folder, device) as checkpoint:
             from diffusers.pipelines.audioldm2.modeling_audioldm2 import AudioLDM2ProjectionModel, AudioLDM2UNet2DConditionModel
             from transformers import ClapTextModelWithProjection, GPT2Model, T5EncoderModel
 
@@ -49,7 +49,7 @@ class AudioLDM2(MelLatent, Networked):
             self._gpt2 = checkpoint.part(GPT2Model, "language_model")
             self.other_heads = heads_by_width(checkpoint.settings("unet/config.json"))
             self.hear(checkpoint)
-        self.bring("audioldm2", folder, precision, AudioLDM2UNet2DConditionModel)
+        self.attach_network("audioldm2", folder, precision, AudioLDM2UNet2DConditionModel)
 
     @torch.no_grad()
     def embed(self, prompts: Sequence[str]) -> Conditioning:
@@ -58,8 +58,8 @@ class AudioLDM2(MelLatent, Networked):
         Each prompt by itself: GPT-2's vectors change with the padding that a longer neighbour brings (by more than their own
         length on a random network). Raises BadRequest for a prompt that is too long for CLAP or T5.
         """
-        states, words = zip(*(self._embedded(prompt) for prompt in listed(prompts)), strict=True)
-        vectors, mask = padded(list(words))
+        states, words = zip(*(self._embedded(prompt) for prompt in as_list(prompts)), strict=True)
+        vectors, mask = pad_rows(list(words))
         return Conditioning({"gpt2": torch.cat(states), "t5": vectors, "t5_mask": mask})
 
     def _embedded(self, prompt: str) -> tuple[Tensor, Tensor]:
@@ -68,7 +68,7 @@ class AudioLDM2(MelLatent, Networked):
         most = self._clap.config.max_position_embeddings - self._clap.config.pad_token_id - 1
         refuse_long(prompt, tokens["input_ids"].shape[1], most, self.name)
         clap = normalize(self._clap(**tokens.to(self.device)).text_embeds, dim=-1)[:, None]
-        words = alone(self._t5_tokenizer, self._t5, prompt, T5_WORDS, self.name)
+        words = encode_alone(self._t5_tokenizer, self._t5, prompt, T5_WORDS, self.name)
         said = self._projection(hidden_states=clap, hidden_states_1=words).hidden_states
         for _ in range(self._states):  # each pass anew, without a cache: it is 8 passes over a sentence
             said = torch.cat([said, self._gpt2(inputs_embeds=said, use_cache=False).last_hidden_state[:, -1:]], 1)
@@ -77,12 +77,12 @@ class AudioLDM2(MelLatent, Networked):
     @torch.no_grad()
     def noise(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
         """Epsilon for (B, 8, T / 4, 16), each item at its own level."""
-        said = self.run(self.asked(latent, levels, conditioning))
+        said = self.run(self.network_inputs(latent, levels, conditioning))
         return self._to_epsilon(said, latent, self.schedule.alpha_bar(levels))
 
     varying: ClassVar = {"encoder_hidden_states_1": (1,), "encoder_attention_mask_1": (1,)}
 
-    def asked(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> dict[str, Tensor]:
+    def network_inputs(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> dict[str, Tensor]:
         """The U-Net attends to both, in turns."""
         told = conditioning.tensors
         return {

@@ -12,11 +12,11 @@ from torch.nn.functional import layer_norm, linear, pad
 
 from engine.backbones import mel
 from engine.backbones.base import Conditioning, Grid
-from engine.backbones.checkpoint import Checkpoint, opened, refuse_unexpected
-from engine.backbones.mel_latent import Voiced
-from engine.backbones.network import Networked
+from engine.backbones.checkpoint import Checkpoint, open_checkpoint, refuse_unexpected
+from engine.backbones.mel_latent import VocoderMixin
+from engine.backbones.network import NetworkBackbone
 from engine.backbones.pickled import Tensors, hifi_gan, unpickled
-from engine.backbones.prompts import listed, refuse_long
+from engine.backbones.prompts import as_list, refuse_long
 from host_bridge.errors import BadModel
 from host_bridge.types import Samples
 
@@ -35,14 +35,14 @@ STRIDE = Samples(mel.HOP * 64)
 ADAPTER = "condition_adapter_0"
 
 
-class Auffusion(Voiced, Networked):
+class Auffusion(VocoderMixin, NetworkBackbone):
     """Backbone: 16 kHz mono, 10.24 s windows, a lossy codec, prompts in free text (Xue et al. 2024, arXiv 2401.01044).
 
     Latents are (B, 4, 32, T / 8): the picture's height is frequency, its width is time. The U-Net alone runs in `precision`.
     """
 
     grid = Grid(hop=mel.HOP, first=mel.HOP / 2, bands=BANDS, spread=partial(mel.spread, bands=BANDS))
-    rising = None
+    frequency_axis = None
 
     PEAK = 0.95
 
@@ -54,7 +54,7 @@ class Auffusion(Voiced, Networked):
         """
         self.device = device
         self.batch = 1 if device.type == "cpu" else 8
-        with opened("auffusion", folder, device) as checkpoint:
+        with open_checkpoint("auffusion", folder, device) as checkpoint:
             from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
             from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
             from transformers import CLIPTextModel
@@ -75,7 +75,7 @@ class Auffusion(Voiced, Networked):
                 f"The model {self.name} is made for {rate} Hz and {bands} mel bands, not Auffusion's 16000 Hz and 256.",
                 "Choose another: `zerostem models list`.",
             )
-        self.bring("auffusion", folder, precision, UNet2DConditionModel)
+        self.attach_network("auffusion", folder, precision, UNet2DConditionModel)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -110,7 +110,7 @@ class Auffusion(Voiced, Networked):
         With an adapter: the words' own vectors, zeros behind them, through the adapter; the null prompt is all zeros. Without
         one, as in Stable Diffusion. Raises BadRequest for a prompt of more than 77 tokens.
         """
-        return Conditioning({"clip": torch.cat([self._embedded(prompt) for prompt in listed(prompts)])})
+        return Conditioning({"clip": torch.cat([self._embedded(prompt) for prompt in as_list(prompts)])})
 
     def _embedded(self, prompt: str) -> Tensor:
         """The vectors (1, 77, 768) of one prompt."""
@@ -131,10 +131,10 @@ class Auffusion(Voiced, Networked):
     @torch.no_grad()
     def noise(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
         """Epsilon for (B, 4, 32, T / 8), each item at its own level."""
-        said = self.run(self.asked(latent, levels, conditioning))
+        said = self.run(self.network_inputs(latent, levels, conditioning))
         return self._to_epsilon(said, latent, self.schedule.alpha_bar(levels))
 
-    def asked(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> dict[str, Tensor]:
+    def network_inputs(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> dict[str, Tensor]:
         """The U-Net attends to the words."""
         return {"sample": latent, "timestep": levels.float(), "encoder_hidden_states": conditioning.tensors["clip"]}
 

@@ -10,8 +10,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from engine.execution.base import Subject
-from engine.execution.fallback import Steady
+from engine.execution.base import NetworkSpec
+from engine.execution.fallback import FallbackRunner
 from host_bridge.types import Hertz, Samples
 
 
@@ -29,7 +29,7 @@ class Conditioning:
         return Conditioning({name: tensor[which.to(tensor.device)] for name, tensor in self.tensors.items()})
 
 
-Noise = Callable[[Tensor, Tensor, Conditioning], Tensor]
+NoisePredictor = Callable[[Tensor, Tensor, Conditioning], Tensor]
 """A noise predictor: latent (B, c, t, m), levels (B,), one conditioning row per item -> epsilon, shaped as the latent."""
 
 
@@ -120,12 +120,12 @@ class Backbone(Protocol):
         ...
 
     @property
-    def exact_codec(self) -> bool:
+    def lossless_codec(self) -> bool:
         """`decode(encode(f))` is `f` and costs next to nothing: slots may share the mixture after every step."""
         ...
 
     @property
-    def rising(self) -> int | None:
+    def frequency_axis(self) -> int | None:
         """The axis of a latent along which frequency rises as it does over the bands; None where no axis does."""
         ...
 
@@ -140,12 +140,12 @@ class Backbone(Protocol):
         ...
 
     @property
-    def subject(self) -> Subject | None:
+    def network_spec(self) -> NetworkSpec | None:
         """Its network, for whatever runs it; None where there is nothing to choose."""
         ...
 
     @property
-    def run(self) -> Steady | None:
+    def run(self) -> FallbackRunner | None:
         """What runs its network now; a planner may put another way there. None where there is no network."""
         ...
 
@@ -193,36 +193,38 @@ class Backbone(Protocol):
         ...
 
 
-def column(values: Tensor, like: Tensor) -> Tensor:
+def append_dims(values: Tensor, like: Tensor) -> Tensor:
     """(B,) numbers, made to multiply (B, c, t, m) latents."""
     return values.to(like).reshape(-1, *[1] * (like.dim() - 1))
 
 
-def noised(clean: Tensor, alpha_bar: Tensor, noise: Tensor) -> Tensor:
+def add_noise(clean: Tensor, alpha_bar: Tensor, noise: Tensor) -> Tensor:
     """The forward process: sqrt(AB) clean + sqrt(1 - AB) noise, one alpha-bar per item."""
-    kept = column(alpha_bar, clean)
+    kept = append_dims(alpha_bar, clean)
     return kept.sqrt() * clean + (1 - kept).sqrt() * noise
 
 
-def clean_guess(x: Tensor, alpha_bar: Tensor, epsilon: Tensor) -> Tensor:
+def predict_clean(x: Tensor, alpha_bar: Tensor, epsilon: Tensor) -> Tensor:
     """The clean latent that `epsilon` stands for: (x - sqrt(1 - AB) epsilon) / sqrt(AB)."""
-    kept = column(alpha_bar, x)
+    kept = append_dims(alpha_bar, x)
     return (x - (1 - kept).sqrt() * epsilon) / kept.sqrt()
 
 
 def implied_epsilon(x: Tensor, alpha_bar: Tensor, clean: Tensor) -> Tensor:
     """The inverse of `clean_guess`: the epsilon under which `clean` would have been the guess."""
-    kept = column(alpha_bar, x)
+    kept = append_dims(alpha_bar, x)
     return (x - kept.sqrt() * clean) / (1 - kept).sqrt()
 
 
 def epsilon_from_v(v: Tensor, x: Tensor, alpha_bar: Tensor) -> Tensor:
     """What a v-predicting network says, as epsilon: sqrt(AB) v + sqrt(1 - AB) x (Salimans and Ho 2022)."""
-    kept = column(alpha_bar, x)
+    kept = append_dims(alpha_bar, x)
     return kept.sqrt() * v + (1 - kept).sqrt() * x
 
 
-def guided(noise: Noise, x: Tensor, levels: Tensor, prompts: Conditioning, null: Conditioning, strength: Tensor) -> Tensor:
+def guided_epsilon(
+    noise: NoisePredictor, x: Tensor, levels: Tensor, prompts: Conditioning, null: Conditioning, strength: Tensor
+) -> Tensor:
     """Epsilon leaning towards each item's prompt: eps_null + omega (eps_prompt - eps_null), ZeroSep eq. 6.
 
     `strength` (B,) is omega. At 1 the null branch cancels and is not asked, at 0 the prompt's is not; every branch that
@@ -236,5 +238,5 @@ def guided(noise: Noise, x: Tensor, levels: Tensor, prompts: Conditioning, null:
     }
     told, ignored = noise(x[both], levels[both.to(levels.device)], Conditioning(rows)).split([len(asked), len(blank)])
     epsilon = torch.zeros_like(x)
-    epsilon[asked] = column(strength[asked], told) * told
-    return epsilon.index_add_(0, blank, column(1 - strength[blank], ignored) * ignored)
+    epsilon[asked] = append_dims(strength[asked], told) * told
+    return epsilon.index_add_(0, blank, append_dims(1 - strength[blank], ignored) * ignored)

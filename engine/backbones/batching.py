@@ -14,12 +14,12 @@ from host_bridge.types import Progress, quietly
 
 log = logging.getLogger(__name__)
 
-ENCODING, DECODING = 6, 12
+ENCODE_COST, DECODE_COST = 6, 12
 """Network passes that take as long as one window through a lossy codec, each way: full-size AudioLDM-S on a processor."""
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class Cost:
     """How often a model is asked: items through its network, windows into its codec and out of it.
 
     A codec that costs next to nothing (`Backbone.exact_codec`) is not counted when it is asked.
@@ -29,34 +29,34 @@ class Work:
     encodes: int = 0
     decodes: int = 0
 
-    def __add__(self, other: "Work") -> "Work":
-        return Work(self.passes + other.passes, self.encodes + other.encodes, self.decodes + other.decodes)
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.passes + other.passes, self.encodes + other.encodes, self.decodes + other.decodes)
 
-    def __mul__(self, times: int) -> "Work":
-        return Work(self.passes * times, self.encodes * times, self.decodes * times)
+    def __mul__(self, times: int) -> "Cost":
+        return Cost(self.passes * times, self.encodes * times, self.decodes * times)
 
-    def weight(self, backbone: Backbone) -> int:
+    def in_passes(self, backbone: Backbone) -> int:
         """All of it in network passes, as far as time goes."""
-        return self.passes + (not backbone.exact_codec) * (ENCODING * self.encodes + DECODING * self.decodes)
+        return self.passes + (not backbone.lossless_codec) * (ENCODE_COST * self.encodes + DECODE_COST * self.decodes)
 
 
-class Passes:
-    """A `Noise` callable over a backbone, and its codec.
+class BatchedModel:
+    """A `NoisePredictor` callable over a backbone, and its codec.
 
     `done` is what the model was asked, for the sidecar; with what was `spared`, progress against `expected`. A batch that does
     not fit in memory is halved and tried again; it stays so for this job, and the model's own size of batch is not changed.
     """
 
-    def __init__(self, backbone: Backbone, progress: Progress = quietly, expected: Work = Work()) -> None:
-        self.backbone, self.progress, self._expected = backbone, progress, expected.weight(backbone)
-        self.batch, self.done, self.spared = max(1, backbone.batch), Work(), Work()
+    def __init__(self, backbone: Backbone, progress: Progress = quietly, expected: Cost = Cost()) -> None:
+        self.backbone, self.progress, self._expected = backbone, progress, expected.in_passes(backbone)
+        self.batch, self.done, self.skipped = max(1, backbone.batch), Cost(), Cost()
 
     def __call__(self, x: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
         """Epsilon for any number of items. Raises BadModel when not even one item fits in memory, Cancelled on request."""
         pieces: list[Tensor] = []
         at = 0
         while at < len(x):
-            self.report()
+            self.report_progress()
             assert self.batch > 0, "a batch of no items would never end"
             here = slice(at, at + self.batch)
             rows = Conditioning({name: tensor[here] for name, tensor in conditioning.tensors.items()})
@@ -74,33 +74,33 @@ class Passes:
                 log.warning("out of memory on %s: going on with batches of %d", self.backbone.device, self.batch)
                 continue
             at += len(pieces[-1])
-            self.done += Work(passes=len(pieces[-1]))
+            self.done += Cost(passes=len(pieces[-1]))
         return torch.cat(pieces) if pieces else torch.zeros_like(x)
 
     def encode(self, features: Tensor) -> Tensor:
         """Features of any number of windows -> their latents. Raises Cancelled on request."""
-        return self._coded(self.backbone.encode, features, Work(encodes=1))
+        return self._coded(self.backbone.encode, features, Cost(encodes=1))
 
     def decode(self, latent: Tensor) -> Tensor:
         """Latents of any number of windows -> their features. Raises Cancelled on request."""
-        return self._coded(self.backbone.decode, latent, Work(decodes=1))
+        return self._coded(self.backbone.decode, latent, Cost(decodes=1))
 
-    def _coded(self, code: Callable[[Tensor], Tensor], windows: Tensor, each: Work) -> Tensor:
+    def _coded(self, code: Callable[[Tensor], Tensor], windows: Tensor, each: Cost) -> Tensor:
         """A codec that costs seconds, and gigabytes in its first layers, is asked window by window, and stopped between two."""
-        if self.backbone.exact_codec:
+        if self.backbone.lossless_codec:
             return code(windows)
         pieces = []
         for window in windows.split(1):
-            self.report()
+            self.report_progress()
             pieces.append(code(window))
             self.done += each
         return torch.cat(pieces)
 
-    def spare(self, work: Work) -> None:
+    def count_skipped(self, work: Cost) -> None:
         """Count as progress what need not be asked."""
-        self.spared += work
+        self.skipped += work
 
-    def report(self) -> None:
+    def report_progress(self) -> None:
         """Say how far it is; raises Cancelled once the user said stop."""
         if self._expected:
-            self.progress(min((self.done + self.spared).weight(self.backbone) / self._expected, 1.0), "separating")
+            self.progress(min((self.done + self.skipped).in_passes(self.backbone) / self._expected, 1.0), "separating")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from engine.backbones.base import epsilon_from_v
 from engine.backbones.schedules import Discrete, linear, scaled_linear
-from engine.models.catalogue import INDEX, STEMS, Found, at, lighter, weights_in
+from engine.models.catalogue import INDEX, STEMS, InstalledModel, at, lighter, weights_in
 from host_bridge.errors import BadModel, ZeroStemError
 
 SCHEDULES: dict[str, Callable[[float, float], Discrete]] = {"scaled_linear": scaled_linear, "linear": linear}
@@ -51,7 +51,7 @@ def refuse_unexpected(name: str, keys: Iterable[str], unused: str | None = None)
 class Checkpoint:
     """What a backbone's constructor takes its parts from; `folder` is in the layout of diffusers' `save_pretrained`."""
 
-    found: Found
+    found: InstalledModel
     folder: Path
     networks: list[Any] = field(default_factory=list)
 
@@ -109,8 +109,8 @@ class Checkpoint:
 
 
 @contextmanager
-def opened(
-    family: str, folder: Path, device: torch.device, arranged: Callable[[Found], Path] | None = None
+def open_checkpoint(
+    family: str, folder: Path, device: torch.device, prepare_folder: Callable[[InstalledModel], Path] | None = None
 ) -> Iterator[Checkpoint]:
     """The checkpoint in `folder`; when the block ends, every network taken from it is on `device`, ready to be asked.
 
@@ -125,7 +125,7 @@ def opened(
         )
     try:
         with _hushed():
-            checkpoint = Checkpoint(found, arranged(found) if arranged else found.folder)
+            checkpoint = Checkpoint(found, prepare_folder(found) if prepare_folder else found.folder)
             yield checkpoint
     except ZeroStemError:
         raise

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from engine.backbones import griffin_lim, mel
-from engine.backbones.base import Conditioning, column, epsilon_from_v
+from engine.backbones.base import Conditioning, append_dims, epsilon_from_v
 from engine.backbones.schedules import scaled_linear
 from host_bridge.errors import BadRequest
 from host_bridge.types import Samples
@@ -30,12 +30,12 @@ class Gaussian:
     window = Samples(256 * mel.HOP)
     schedule = scaled_linear(0.0015, 0.0195)
     grid = mel.GRID
-    exact_codec = True
-    rising = -1
+    lossless_codec = True
+    frequency_axis = -1
     default_steps = 20
     batch = 64
     presence = None
-    subject = run = None
+    network_spec = run = None
 
     def __init__(self, device: torch.device | None = None, spread: float = 0.5, *, speaks_v: bool = False) -> None:
         self.device = device or torch.device("cpu")
@@ -82,8 +82,8 @@ class Gaussian:
     def noise(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
         """eps = sqrt(1 - AB) (x - sqrt(AB) mean) / (AB spread^2 + 1 - AB), the conditional expectation."""
         alpha_bar = self.schedule.alpha_bar(levels)
-        kept = column(alpha_bar, latent)
-        mean = column(conditioning.tensors["mean"], latent)
+        kept = append_dims(alpha_bar, latent)
+        mean = append_dims(conditioning.tensors["mean"], latent)
         epsilon = (1 - kept).sqrt() * (latent - kept.sqrt() * mean) / (kept * self.spread**2 + 1 - kept)
         if self.speaks_v:
             v = (epsilon - (1 - kept).sqrt() * latent) / kept.sqrt()

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from engine.audio import source
-from engine.backbones.base import Backbone, noised
-from engine.backbones.network import Networked
+from engine.backbones.base import Backbone, add_noise
+from engine.backbones.network import NetworkBackbone
 from engine.execution.base import is_out_of_memory
 from host_bridge.errors import BadModel, ZeroStemError
-from host_bridge.files.plain import read_plain, write_whole
+from host_bridge.files.plain import read_plain, write_atomic
 from host_bridge.paths import places
 from host_bridge.types import Progress, Samples, quietly
 from presets import DEMO
@@ -91,7 +91,7 @@ def chosen(backbone: Backbone, progress: Progress = quietly, *, anew: bool = Fal
     return found
 
 
-def _asked(model: Networked, progress: Progress) -> Choice:
+def _asked(model: NetworkBackbone, progress: Progress) -> Choice:
     """Ask both, each about the same noisy sound, in float32: the difference may be smaller than bfloat16's rounding."""
     heads = model.other_heads
     assert heads is not None
@@ -118,7 +118,7 @@ def draw_errors(backbone: Backbone, tell: Callable[[float], None]) -> Tensor:
         tell(index / count)
         drawn = torch.randn(latent.shape, generator=generator).to(latent)
         level = torch.tensor([float(backbone.schedule.level(HEIGHTS[index // DRAWS]))])
-        x = noised(latent, backbone.schedule.alpha_bar(level), drawn)
+        x = add_noise(latent, backbone.schedule.alpha_bar(level), drawn)
         told = backbone.noise(x, level, words.rows(torch.tensor([index % len(PROMPTS)])))
         errors.append(float((told - drawn).square().mean()))
     return torch.tensor(errors)
@@ -126,15 +126,15 @@ def draw_errors(backbone: Backbone, tell: Callable[[float], None]) -> Tensor:
 
 def demo_window(backbone: Backbone, length: Samples | int, start_s: float = 2.0) -> Tensor:
     """(1, channels, length) of the mix that comes along, as the model hears it; zeros where the mix ends sooner."""
-    heard = source.heard_by(source.open_source(DEMO / "mix.flac"), backbone.rate, backbone.channels)
+    heard = source.blocks_for_model(source.open_source(DEMO / "mix.flac"), backbone.rate, backbone.channels)
     sound = np.concatenate(list(heard))[round(start_s * backbone.rate) :][:length].T
     whole = np.pad(sound, ((0, 0), (0, length - sound.shape[1])))
     return torch.from_numpy(np.ascontiguousarray(whole, np.float32))[None].to(backbone.device)
 
 
-def _networked(backbone: Backbone) -> Networked:
+def _networked(backbone: Backbone) -> NetworkBackbone:
     """A backbone with `other_heads` is one of these."""
-    assert isinstance(backbone, Networked)
+    assert isinstance(backbone, NetworkBackbone)
     return backbone
 
 
@@ -151,7 +151,7 @@ def _keep(key: str, choice: Choice) -> None:
     told = {"schema": SCHEMA, "models": _all() | {key: asdict(choice)}}
     try:
         _file().parent.mkdir(parents=True, exist_ok=True)
-        write_whole(_file(), json.dumps(told, indent=2).encode())
+        write_atomic(_file(), json.dumps(told, indent=2).encode())
     except (ZeroStemError, OSError) as error:
         log.warning("not remembered: %s", error)
 

@@ -8,18 +8,18 @@ from torch import Tensor
 from engine.backbones import mel
 from engine.backbones.checkpoint import Checkpoint
 from engine.backbones.peak import peak_gain
-from engine.models.catalogue import Found
+from engine.models.catalogue import InstalledModel
 from host_bridge.errors import BadModel
 from host_bridge.types import Samples
 
 
-class Voiced:
+class VocoderMixin:
     """Of a backbone what its codec does not change: 16 kHz mono, 10.24 s windows of log-mel, a vocoder."""
 
     rate = mel.RATE
     channels = 1
     window = Samples(1024 * mel.HOP)
-    exact_codec = False
+    lossless_codec = False
     default_steps = 50
     presence: tuple[float, float] | None = None
 
@@ -47,21 +47,21 @@ class Voiced:
         return audio[:, None, : features.shape[2] * mel.HOP]
 
 
-class MelLatent(Voiced):
+class MelLatent(VocoderMixin):
     """The half of a backbone that knows sound, through a lossy codec. Subclasses add the half that knows words.
 
     Codec and vocoder stay in float32: the rounding of eight bits would be heard.
     """
 
     grid = mel.GRID
-    rising = -1
+    frequency_axis = -1
 
     PEAK = 0.5
 
     STRIDE: ClassVar = Samples(mel.HOP * 32)
     """Windows are multiples of this: the VAE divides the frames by 4, the U-Net by 8."""
 
-    def __init__(self, device: torch.device, found: Found) -> None:
+    def __init__(self, device: torch.device, found: InstalledModel) -> None:
         self.device = device
         self.batch = 1 if device.type == "cpu" else 16  # on a CPU more at once gains less than a tenth
         self.name, self.licence = found.weights.name, found.weights.licence

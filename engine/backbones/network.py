@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from engine.backbones.base import Conditioning, Schedule
-from engine.backbones.checkpoint import Checkpoint, opened
+from engine.backbones.checkpoint import Checkpoint, open_checkpoint
 from engine.execution import plain
-from engine.execution.base import Subject
-from engine.execution.fallback import Steady
-from engine.models.catalogue import Found
+from engine.execution.base import NetworkSpec
+from engine.execution.fallback import FallbackRunner
+from engine.models.catalogue import InstalledModel
 
 HEAD_WIDTH = 32
 """Channels of an attention head in AudioLDM, AudioLDM 2 and MusicLDM as their authors configure them."""
@@ -37,11 +37,11 @@ def heads_by_width(config: Mapping[str, Any]) -> tuple[int, ...] | None:
     return None if heads == given else tuple(heads)
 
 
-class Networked:
+class NetworkBackbone:
     """The half of a backbone that is asked about noise. `run` runs the network; a planner may put another way there.
 
     Subclasses say what goes into the network (`asked`), what one window's latent looks like (`shape`, without the batch),
-    which arguments are the same in every call (`fixed`), and which inputs have sizes that change (`varying`, see `Subject`).
+    which arguments are the same in every call (`fixed`), and which inputs change in size (`varying`, see `NetworkSpec`).
     """
 
     name: str
@@ -49,7 +49,7 @@ class Networked:
     fingerprint: str
     schedule: Schedule
     batch: int
-    run: Steady
+    run: FallbackRunner
     fixed: ClassVar[Mapping[str, Any]] = {}
     varying: ClassVar[Mapping[str, tuple[int, ...]]] = {}
     plain_fingerprint: str
@@ -59,15 +59,15 @@ class Networked:
     other_heads: tuple[int, ...] | None = None
     """What its authors' code may have instead, see `heads_by_width`; None where there is no doubt."""
 
-    def bring(
+    def attach_network(
         self,
         family: str,
         folder: Path,
         precision: torch.dtype | None,
         kind: Any,
         part: str = "unet",
-        arranged: Callable[[Found], Path] | None = None,
-        dressed: Callable[[Checkpoint, Any, torch.dtype], nn.Module] | None = None,
+        prepare_folder: Callable[[InstalledModel], Path] | None = None,
+        wrap: Callable[[Checkpoint, Any, torch.dtype], nn.Module] | None = None,
         heads: tuple[int, ...] | None = None,
     ) -> None:
         """Read the network, once everything else is there, and let torch run it in `precision`; None: in what most such
@@ -79,22 +79,22 @@ class Networked:
         config: dict[str, Any] = {} if heads is None else {"attention_head_dim": heads}  # diffusers' name for their number
 
         def load(dtype: torch.dtype) -> nn.Module:
-            with opened(family, folder, self.device, arranged) as checkpoint:
-                if dressed is None:
+            with open_checkpoint(family, folder, self.device, prepare_folder) as checkpoint:
+                if wrap is None:
                     network: nn.Module = checkpoint.part(kind, part, dtype, **config)
                 else:
-                    network = dressed(checkpoint, checkpoint.part(kind, part, **config), dtype)
+                    network = wrap(checkpoint, checkpoint.part(kind, part, **config), dtype)
             return network
 
         def again(other: Self, heads: tuple[int, ...] | None, precision: torch.dtype | None) -> None:
-            other.bring(family, folder, precision, kind, part, arranged, dressed, heads)
+            other.attach_network(family, folder, precision, kind, part, prepare_folder, wrap, heads)
 
         self._load, self._again, self.heads = load, again, heads
         self.plain_fingerprint = getattr(self, "plain_fingerprint", self.fingerprint)
         self.fingerprint = "-".join([self.plain_fingerprint, *map(str, heads or ())])
         vars(self).pop("subject", None)
-        way, subject = plain.of(precision) if precision else plain.usual(self.device), self.subject
-        self.run = Steady(way, way.prepare(subject), subject)
+        way, network_spec = plain.for_dtype(precision) if precision else plain.default_for(self.device), self.network_spec
+        self.run = FallbackRunner(way, way.prepare(network_spec), network_spec)
 
     def with_heads(self, heads: tuple[int, ...] | None, precision: torch.dtype | None = None) -> Self:
         """The same model with its network read anew, with so many attention heads per level; None: as its config says. All else
@@ -104,12 +104,12 @@ class Networked:
         return other
 
     @cached_property
-    def subject(self) -> Subject:
+    def network_spec(self) -> NetworkSpec:
         """The network, for whatever is to run it: a batch, half-way up, under the null prompt."""
         latent = torch.randn(self.batch, *self.shape, generator=torch.Generator().manual_seed(0)).to(self.device)
         level = torch.full((self.batch,), float(self.schedule.level(0.5)))
-        example = self.asked(latent, level, self.embed([""] * self.batch))
-        return Subject(self.name, self.fingerprint, self.device, self._load, example, self.fixed, self.varying)
+        example = self.network_inputs(latent, level, self.embed([""] * self.batch))
+        return NetworkSpec(self.name, self.fingerprint, self.device, self._load, example, self.fixed, self.varying)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -120,6 +120,6 @@ class Networked:
         """As `Backbone.embed`."""
         raise NotImplementedError
 
-    def asked(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> dict[str, Tensor]:
+    def network_inputs(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> dict[str, Tensor]:
         """What `Backbone.noise` was given, by the names that the network has for it."""
         raise NotImplementedError

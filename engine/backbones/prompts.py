@@ -13,7 +13,7 @@ PADDING = 64
 and an inversion under it is found again."""
 
 
-def listed(prompts: Sequence[str]) -> list[str]:
+def as_list(prompts: Sequence[str]) -> list[str]:
     """A bare string is one prompt; the public code takes it for a list of letters."""
     return [prompts] if isinstance(prompts, str) else list(prompts)
 
@@ -24,7 +24,7 @@ def refuse_long(prompt: str, used: int, most: int, name: str) -> None:
         raise BadRequest(f'The prompt "{prompt[:40]}..." is too long for {name}.', "Say it in a sentence.")
 
 
-def alone(tokenizer: Any, encoder: Any, prompt: str, most: int, name: str) -> Tensor:
+def encode_alone(tokenizer: Any, encoder: Any, prompt: str, most: int, name: str) -> Tensor:
     """A T5 encoder's word vectors (1, L, width) of one prompt, by itself: padding would leak into what follows it."""
     tokens = tokenizer([prompt], return_tensors="pt", verbose=False)
     refuse_long(prompt, tokens["input_ids"].shape[1], most, name)
@@ -32,7 +32,7 @@ def alone(tokenizer: Any, encoder: Any, prompt: str, most: int, name: str) -> Te
     return vectors
 
 
-def padded(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+def pad_rows(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Word vectors (1, L, width) of each prompt -> (K, L', width) with zeros behind, and the mask (K, L') of what counts."""
     longest = max(row.shape[1] for row in rows)
     length = -(-longest // PADDING) * PADDING

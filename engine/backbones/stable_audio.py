@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from engine.backbones import mdct
 from engine.backbones.base import Conditioning, epsilon_from_v
-from engine.backbones.checkpoint import Checkpoint, opened
-from engine.backbones.network import Networked
+from engine.backbones.checkpoint import Checkpoint, open_checkpoint
+from engine.backbones.network import NetworkBackbone
 from engine.backbones.peak import peak_gain
-from engine.backbones.prompts import listed, refuse_long
+from engine.backbones.prompts import as_list, refuse_long
 from engine.backbones.schedules import Continuous
 from host_bridge.types import Hertz, Samples
 
@@ -20,7 +20,7 @@ PEAK = 0.9
 """Trained on music and field recordings as they were published: near full scale."""
 
 
-class StableAudio(Networked):
+class StableAudio(NetworkBackbone):
     """Backbone: 44.1 kHz stereo, 47 s windows, a lossy codec, prompts in free text (Evans et al. 2024, arXiv 2407.14358).
 
     It has no mel: features are a lapped transform of the waveform, so that they can be masked, decoded and rendered without
@@ -28,8 +28,8 @@ class StableAudio(Networked):
     """
 
     channels = 2
-    exact_codec = False
-    rising = None
+    lossless_codec = False
+    frequency_axis = None
     default_steps = 100
     presence: tuple[float, float] | None = None
 
@@ -41,7 +41,7 @@ class StableAudio(Networked):
         """
         self.device = device
         self.batch = 1 if device.type == "cpu" else 8
-        with opened("stable_audio", folder, device) as checkpoint:
+        with open_checkpoint("stable_audio", folder, device) as checkpoint:
             from diffusers.models.autoencoders.autoencoder_oobleck import AutoencoderOobleck
             from diffusers.models.transformers.stable_audio_transformer import StableAudioDiTModel
             from diffusers.pipelines.stable_audio.modeling_stable_audio import StableAudioProjectionModel
@@ -66,7 +66,7 @@ class StableAudio(Networked):
         self.hop = int(self._vae.hop_length)
         self.window = Samples(self._frames * self.hop)
         self.grid = mdct.grid(self.rate)
-        self.bring("stable_audio", folder, precision, StableAudioDiTModel, "transformer", dressed=_Levelled)
+        self.attach_network("stable_audio", folder, precision, StableAudioDiTModel, "transformer", wrap=_Levelled)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -118,7 +118,7 @@ class StableAudio(Networked):
         times = self._projection(start_seconds=ends[0], end_seconds=ends[1])
         start, end = times.seconds_start_hidden_states, times.seconds_end_hidden_states
         rows = []
-        for prompt in listed(prompts):
+        for prompt in as_list(prompts):
             refuse_long(prompt, len(self._tokenizer(prompt, verbose=False)["input_ids"]), most, self.name)
             tokens = self._tokenizer([prompt], padding="max_length", max_length=most, return_tensors="pt").to(self.device)
             mask = tokens["attention_mask"]
@@ -130,10 +130,10 @@ class StableAudio(Networked):
     @torch.no_grad()
     def noise(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
         """Epsilon for (B, 64, L, 1), each item at its own t."""
-        said = self.run(self.asked(latent, levels, conditioning))
+        said = self.run(self.network_inputs(latent, levels, conditioning))
         return epsilon_from_v(said[..., None], latent, self.schedule.alpha_bar(levels))
 
-    def asked(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> dict[str, Tensor]:
+    def network_inputs(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> dict[str, Tensor]:
         """The transformer attends to the words, and is told the times with the level."""
         told = conditioning.tensors
         words = {"encoder_hidden_states": told["words"], "global_hidden_states": told["times"]}

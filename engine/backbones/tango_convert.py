@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from engine.backbones.pickled import Tensors, below, hifi_gan, unpickled
-from engine.models.catalogue import Found, folder_of
+from engine.models.catalogue import InstalledModel, folder_of
 from host_bridge.errors import BadModel, CannotWrite
 
 SCHEDULER = {
@@ -82,7 +82,7 @@ SPARE = 64 << 20
 """Bytes that a conversion leaves free."""
 
 
-def arranged(found: Found) -> Path:
+def prepare_folder(found: InstalledModel) -> Path:
     """The folder with the checkpoint's parts in diffusers' layout: its own, or that of the copy, made now if there is none.
 
     Raises BadModel where the text encoder's tokenizer is not on this machine, CannotWrite where there is no room for the copy,

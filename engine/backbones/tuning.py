@@ -9,33 +9,33 @@ import math
 
 from engine.backbones.base import Backbone
 from engine.execution import device
-from engine.execution.autotune import AUTO, Measured, known, prepared
+from engine.execution.autotune import AUTO, Measurement, choose_runner, load_measurements
 
 MEMORY_SHARE = 0.5
 """Of a GPU's free memory for one call: windows, trails and the codec need some too."""
-MOST = 256
+MAX_ITEMS = 256
 """Items of a call: beyond that no GPU gets faster."""
 
 
-def settle(backbone: Backbone, execution: str = AUTO) -> None:
+def tune(backbone: Backbone, execution: str = AUTO) -> None:
     """Let a model that was loaded run the way that is wanted, in batches that suit it.
 
     Raises BadRequest for an execution that nobody knows, BadModel for one that is not to be had here.
     """
-    if (subject := backbone.subject) is None:
+    if (network_spec := backbone.network_spec) is None:
         return
-    run = prepared(subject, execution, backbone.run)
+    run = choose_runner(network_spec, execution, backbone.run)
     vars(backbone).update(run=run)
-    if row := known(subject).get(run.name):
-        vars(backbone).update(batch=batch(backbone, row))
+    if row := load_measurements(network_spec).get(run.name):
+        vars(backbone).update(batch=choose_batch_size(backbone, row))
 
 
-def batch(backbone: Backbone, row: Measured) -> int:
+def choose_batch_size(backbone: Backbone, row: Measurement) -> int:
     """Items per call: as measured, but on CUDA a power of two by memory."""
     if backbone.device.type == "cuda" and row.size:
-        return _power(min(MEMORY_SHARE * device.free_memory(backbone.device) / row.size, MOST))
+        return _power_of_two(min(MEMORY_SHARE * device.free_memory(backbone.device) / row.size, MAX_ITEMS))
     return row.items
 
 
-def _power(most: float) -> int:
+def _power_of_two(most: float) -> int:
     return 1 << math.floor(math.log2(max(most, 1.0)))

@@ -27,7 +27,7 @@ def has_sound(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - a name, often
 
 
-def gather(folder: Path, besides: Collection[Path] = ()) -> list[Path]:
+def discover(folder: Path, besides: Collection[Path] = ()) -> list[Path]:
     """Every file with sound below `folder`, in the order of their names, but for hidden folders and those in `besides`.
 
     Stems that an earlier run has left there are no inputs: a sidecar of ours beside them lists them. Links to folders are

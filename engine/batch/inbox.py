@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.batch.worker_pool import Watch
-    from engine.separation import Wish
+    from engine.separation import OutputOptions
 
 SETTLED_S = 2.0
 """A file that nobody has written to for so long, and that nobody has open for writing, has arrived."""
@@ -37,14 +37,14 @@ LOOK_AGAIN_S = 10.0
 POLL_S = 0.5
 _AGAIN = "To try again, mend that and move the file back into the inbox; `song [drums, bass].wav` names what is wanted."
 
-Meaning = Callable[[Mapping[str, Any], Path, str], "tuple[Request, Wish]"]
+Meaning = Callable[[Mapping[str, Any], Path, str], "tuple[Request, OutputOptions]"]
 """From what a file says of itself, its folder and its name to what is wanted of it. Raises BadRequest or PresetError."""
 Stamp = tuple[tuple[int, int] | None, ...]
 """Of a file and its note: size and time of the last change, None where there is none."""
 
 
 class Workers(Protocol):
-    """What works: a `Crew`, or a stand-in."""
+    """What works: a `WorkerPool`, or a stand-in."""
 
     def run(self, tasks: "Sequence[Task]", watch: "Watch" = ...) -> Iterator[Outcome]:
         """Do all of them, in any order."""
@@ -97,7 +97,7 @@ class Inbox:
 
     def prepare(self) -> None:
         """Make the folders that are not there. Raises CannotWrite."""
-        with outputs.spoken(self.root):
+        with outputs.as_cannot_write(self.root):
             for folder in (self.inbox / "done", self.inbox / "failed", self.outbox):
                 folder.mkdir(parents=True, exist_ok=True)
 
@@ -106,7 +106,7 @@ class Inbox:
 
         One that failed is among them only when it has changed since.
         """
-        with outputs.spoken(self.inbox):
+        with outputs.as_cannot_write(self.inbox):
             paths = self._inputs()
         now, before = self.clock(), self._seen
         self._seen = {}
@@ -140,12 +140,12 @@ class Inbox:
         stamps = {path: stamp for path in paths if (stamp := _stamp(path))[0]}  # what is gone again is forgotten
         for path, stamp in stamps.items():
             try:
-                out, name = self._place(path, {task.wish.out for task in tasks.values()})
-                request, wish = self.meaning(said_of(path), out, name)
+                out, name = self._place(path, {task.output_options.out for task in tasks.values()})
+                request, output_options = self.meaning(said_of(path), out, name)
             except (ZeroStemError, PresetError) as error:
                 self._failures[path] = _Failure(stamp, error.what, error.todo, self.clock())
             else:
-                tasks[path] = Task(path, request, wish)
+                tasks[path] = Task(path, request, output_options)
         for outcome in workers.run(list(tasks.values())):
             path = outcome.task.path
             if _stamp(path) != stamps[path]:
@@ -154,7 +154,7 @@ class Inbox:
                 self._failures[path] = _Failure(stamps[path], outcome.error, outcome.todo, self.clock())
             else:
                 self._failures.pop(path, None)
-                yield Arrived(path, self._move(path, "done"), outcome.task.wish.out)
+                yield Arrived(path, self._move(path, "done"), outcome.task.output_options.out)
 
     def _given_up(self) -> Iterator[Arrived]:
         """Those that failed and have not changed since."""
@@ -177,7 +177,7 @@ class Inbox:
 
     def _failed(self, path: Path, error: str, todo: str) -> Arrived:
         moved = self._move(path, "failed")
-        with outputs.spoken(moved.parent):
+        with outputs.as_cannot_write(moved.parent):
             text = f"{printable(error)}\n{printable(todo)}\n{_AGAIN}\n"
             _reason_of(moved).write_text(text, encoding="utf-8")
         return Arrived(path, moved, None, error, todo)
@@ -194,7 +194,7 @@ class Inbox:
                 break
             number += 1
         note = note_of(path)
-        with outputs.spoken(to.parent):
+        with outputs.as_cannot_write(to.parent):
             to.parent.mkdir(parents=True, exist_ok=True)
             if os.path.isfile(note):  # noqa: PTH113 - see notes
                 if any(other != path and note_of(other) == note for other in self._inputs()):

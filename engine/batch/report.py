@@ -35,7 +35,7 @@ def row(outcome: Outcome) -> dict[str, Any]:
         "lag_samples": told.get("lag_samples"),
         "found": [stem["prompt"] for stem in stems if stem["found"]],
         "not_found": [stem["prompt"] for stem in stems if not stem["found"]],
-        "files": [str(Path(outcome.task.wish.out or ".", name)) for name in told.get("files", {})],
+        "files": [str(Path(outcome.task.output_options.out or ".", name)) for name in told.get("files", {})],
         "error": outcome.error,
         "todo": outcome.todo,
     }
@@ -50,7 +50,7 @@ def write(out: Path, outcomes: Sequence[Outcome], seconds: float) -> tuple[Path,
     sheet.writerows({key: "; ".join(each) if isinstance(each, list) else each for key, each in one.items()} for one in rows)
     table = text.getvalue().encode(errors="backslashreplace")
     counts = {state: sum(one["state"] == state for one in rows) for state in ("done", "skipped", "failed")}
-    with outputs.spoken(out):
+    with outputs.as_cannot_write(out):
         out.mkdir(parents=True, exist_ok=True)
         places = _free(out)
         whole = {

@@ -13,7 +13,7 @@ from host_bridge.errors import ZeroStemError
 from host_bridge.types import Progress
 
 if TYPE_CHECKING:
-    from engine.separation import Separator, Wish
+    from engine.separation import OutputOptions, Separator
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Task:
 
     path: Path
     request: Request
-    wish: "Wish"
+    output_options: "OutputOptions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,13 @@ class Outcome:
     exit_code: int = 0
 
 
-def attend(separator: "Separator", task: Task, progress: Progress) -> Outcome:
+def process_task(separator: "Separator", task: Task, progress: Progress) -> Outcome:
     """Separate one input unless that is done; an error is an outcome too. Raises Cancelled through `progress`."""
     began = time.monotonic()
     try:
         if told := done_before(separator, task, progress):
             return Outcome(task, "skipped", time.monotonic() - began, told)
-        told = separator.separate(task.path, task.request, task.wish, progress)
+        told = separator.separate(task.path, task.request, task.output_options, progress)
     except ZeroStemError as error:
         return Outcome(task, "failed", time.monotonic() - began, None, error.what, error.todo, error.exit_code)
     return Outcome(task, "done", time.monotonic() - began, told)
@@ -55,18 +55,18 @@ def attend(separator: "Separator", task: Task, progress: Progress) -> Outcome:
 
 def done_before(separator: "Separator", task: Task, progress: Progress) -> dict[str, Any] | None:
     """The sidecar of an earlier run that did just this: same input, settings, model and code, and its files as written."""
-    wish, out = task.wish, task.wish.out
-    if out is None or wish.name is None:
+    output_options, out = task.output_options, task.output_options.out
+    if out is None or output_options.name is None:
         return None
-    names = outputs.names(wish.name, task.request.prompts)
-    told = outputs.told_by(out / names.sidecar)
+    names = outputs.names(output_options.name, task.request.prompts)
+    told = outputs.read_sidecar(out / names.sidecar)
     try:
         if told is None or not _same_settings(told, separator, task):
             return None
         files: dict[str, str] = dict(told["files"])
     except (KeyError, TypeError, ValueError):  # somebody has been at it: what it does not say was not done
         return None
-    if {*files} != {*wish.kept(task.request, names).files} or not all((out / name).is_file() for name in files):
+    if {*files} != {*output_options.kept(task.request, names).files} or not all((out / name).is_file() for name in files):
         return None
     for path, was in ((task.path, told["input"]["sha256"]), *((out / name, was) for name, was in files.items())):
         progress(0.0, "comparing")
@@ -78,12 +78,16 @@ def done_before(separator: "Separator", task: Task, progress: Progress) -> dict[
 def _same_settings(told: dict[str, Any], separator: "Separator", task: Task) -> bool:
     from engine.pipeline.sidecar import algorithm_of, settings
 
-    request, wish, backbone = task.request, task.wish, separator.backbone
+    request, output_options, backbone = task.request, task.output_options, separator.backbone
     rate, samples = told["input"]["rate"], told["input"]["samples"]
-    start = round(Fraction(wish.start_s or 0) * rate)
-    end = samples if wish.length_s is None else min(samples, start + max(1, round(Fraction(wish.length_s) * rate)))
+    start = round(Fraction(output_options.start_s or 0) * rate)
+    end = (
+        samples
+        if output_options.length_s is None
+        else min(samples, start + max(1, round(Fraction(output_options.length_s) * rate)))
+    )
     asked = {
-        **settings(request, backbone, wish.gain_db),
+        **settings(request, backbone, output_options.gain_db),
         "region": {"start": start, "length": end - start},
     }
     stems = [(stem["prompt"], stem["strength"]) for stem in told["stems"]]

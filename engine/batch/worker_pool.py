@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from engine.batch.task import Outcome, Task, attend
+from engine.batch.task import Outcome, Task, process_task
 from engine.files import outputs
 from engine.request import Request
 from host_bridge.errors import Cancelled, ZeroStemError
@@ -43,7 +43,7 @@ class _Worker:
     """Folders that were not there when the task began."""
 
 
-class Crew:
+class WorkerPool:
     """One worker per entry of `devices`, started when there is work and kept warm until `close`.
 
     check: a request that every worker must be able to follow before any input is touched.
@@ -114,7 +114,7 @@ class Crew:
                 self._workers[place] = _Worker(process, ours)
 
     def _begin(self, worker: _Worker, task: Task) -> None:
-        out = task.wish.out
+        out = task.output_options.out
         worker.made = tuple(folder for folder in (out, *out.parents) if not folder.exists()) if out else ()
         worker.task = task
         with suppress(OSError):  # it has died, and its pipe will say so
@@ -158,11 +158,11 @@ class Crew:
 
     def _clear(self, worker: _Worker) -> None:
         """Do for a worker that was killed what it could not: take away what it had begun."""
-        if worker.task is None or worker.task.wish.out is None:
+        if worker.task is None or worker.task.output_options.out is None:
             return
-        for folder in (worker.task.wish.out, places().cache / "tracks"):
+        for folder in (worker.task.output_options.out, places().cache / "tracks"):
             with suppress(OSError):
-                outputs.clear_the_dead(folder)
+                outputs.remove_stale_staging(folder)
         for folder in worker.made:
             with suppress(OSError):  # not empty: others have put something there
                 folder.rmdir()
@@ -197,7 +197,7 @@ def _work(
 
 def _attended(separator: Any, task: Task, progress: Progress) -> Outcome:
     try:
-        return attend(separator, task, progress)
+        return process_task(separator, task, progress)
     except Cancelled:
         raise
     except Exception as error:  # noqa: BLE001 - one input's surprise must not end the others; the log gets the traceback

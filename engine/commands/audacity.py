@@ -25,10 +25,10 @@ def main(argv: list[str]) -> int:
     options = parser().parse_args(argv)
     if options.start is not None or options.length is not None:
         raise BadRequest("The region is what is selected in Audacity.", "Select it there; leave --start and --length out.")
-    request = separation_options.for_daemon(options)
+    request = separation_options.to_request_file(options)
 
-    from engine.commands.follow_job import followed
-    from host_bridge.client.launcher import awake
+    from engine.commands.follow_job import follow
+    from host_bridge.client.launcher import connect_or_start
     from host_bridge.hosts.audacity import project
     from host_bridge.hosts.audacity.pipe import Pipe
 
@@ -39,9 +39,9 @@ def main(argv: list[str]) -> int:
             start, rate = project.export(pipe, chosen, region)
         name = chosen.tracks[0].name.strip()[:200]
         request = replace(request, region=Timeline(start, rate), name=name, host="audacity")
-        with awake() as client:
+        with connect_or_start() as client:
             job = client.submit(request, region)
-            followed(client, job)
+            follow(client, job)
             result = client.spool.result(job) or {}
             stems = client.spool.folder(job) / "stems"
     for stem in result["stems"]:

@@ -27,7 +27,7 @@ def main(argv: list[str]) -> int:
 
     from engine.daemon import main as daemon
 
-    wanted = daemon.Wanted(
+    wanted = daemon.DaemonOptions(
         options.device, options.port, options.spool, options.model, options.idle, options.leave_free, options.execution
     )
     return daemon.main(wanted, lambda text: print(text, file=sys.stderr, flush=True))

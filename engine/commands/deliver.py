@@ -10,9 +10,9 @@ def main(argv: list[str]) -> int:
     made.add_argument("id", metavar="ID", help="as `zerostem submit` printed it, see `zerostem status`")
     options = made.parse_args(argv)
 
-    from host_bridge.client.launcher import awake
+    from host_bridge.client.launcher import connect_or_start
 
-    with awake() as client:
+    with connect_or_start() as client:
         client.deliver(options.id, wait=True)
         places = (client.spool.result(options.id) or {}).get("delivered", [])
     print("\n".join(map(printable, places)) or f"Job {options.id} names no folder.")

@@ -55,12 +55,12 @@ def demonstrate(mix: Path, truths: dict[str, Path], request: Request, out: Path)
     from rich.console import Console
 
     from engine.files import outputs
-    from engine.files.spectrogram_plot import refuse_a_stranger
+    from engine.files.spectrogram_plot import refuse_foreign_file
     from engine.separation import Separator
 
     console, name = Console(highlight=False), outputs.input_names([mix])[0]
     picture = out / f"{name} - picture.png"
-    refuse_a_stranger(picture)
+    refuse_foreign_file(picture)
     backbone = Separator.load().backbone
     together = _run(backbone, mix, truths, request, out, console)
     oracle = _oracle(backbone, mix, truths, request)
@@ -78,13 +78,13 @@ def _run(backbone: "Backbone", mix: Path, truths: dict[str, Path], request: Requ
     """Separate, with nothing remembered of earlier runs so that the seconds are those of a whole job; measure every stem."""
     from engine.audio.metrics import lag_samples
     from engine.audio.source import open_source
-    from engine.pipeline.cache import Shelf
-    from engine.separation import Separator, Wish
+    from engine.pipeline.cache import DiskCache
+    from engine.separation import OutputOptions, Separator
 
     asked = " + ".join(request.prompts)
-    with console.status("") as line, TemporaryDirectory() as shelf:
-        sidecar = Separator(backbone, Shelf(Path(shelf))).separate(
-            mix, request, Wish(out), lambda done, stage: line.update(f"{asked}: {stage}, {done:.0%} done")
+    with console.status("") as line, TemporaryDirectory() as disk_cache:
+        sidecar = Separator(backbone, DiskCache(Path(disk_cache))).separate(
+            mix, request, OutputOptions(out), lambda done, stage: line.update(f"{asked}: {stage}, {done:.0%} done")
         )
     source, written = open_source(mix), [Path(stem["path"]) for stem in sidecar["stems"]]
     lags = tuple(lag_samples(source, path) for path in written)
@@ -145,14 +145,14 @@ def _tell(console: "Console", mix: Path, runs: Sequence[Run], oracle: dict[str, 
 def _draw(picture: Path, mix: Path, truths: dict[str, Path], run: Run) -> None:
     """Mix and rest; and each stem, beside the true one where truths are known."""
     from engine.audio.metrics import peak_dbfs
-    from engine.files.spectrogram_plot import HUES, MIX, REST, Panel, draw
+    from engine.files.spectrogram_plot import HUES, MIX, REST, PlotRow, draw
 
     remains = Path(run.sidecar["rest"])
-    whole, rest = Panel("mix", "", mix, MIX), Panel("rest", f"peak {peak_dbfs(remains):.0f} dBFS", remains, REST)
+    whole, rest = PlotRow("mix", "", mix, MIX), PlotRow("rest", f"peak {peak_dbfs(remains):.0f} dBFS", remains, REST)
     rows = []
     for index, (stem, score) in enumerate(zip(run.sidecar["stems"], run.scores, strict=True)):
         prompt, hue = stem["prompt"], HUES[index % len(HUES)]
         note = f"SI-SDR {score[1]:.1f} dB, {score[1] - score[0]:+.1f} dB above the mix" if score else ""
-        row = [Panel(prompt, note, Path(stem["path"]), hue)]
-        rows.append([*row, Panel(f"{prompt}: the true stem", "", truths[prompt], hue)] if score else row)
+        row = [PlotRow(prompt, note, Path(stem["path"]), hue)]
+        rows.append([*row, PlotRow(f"{prompt}: the true stem", "", truths[prompt], hue)] if score else row)
     draw(picture, [[whole, rest], *rows] if truths else [[whole], *rows, [rest]])

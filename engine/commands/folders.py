@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.batch import report
-from engine.batch.discover import gather
+from engine.batch.discover import discover
 from engine.batch.task import Outcome, Task
-from engine.batch.worker_pool import Crew, Watch
+from engine.batch.worker_pool import Watch, WorkerPool
 from engine.commands.progress import bars
-from engine.commands.separation_options import Wishes
+from engine.commands.separation_options import BatchOutputOptions
 from engine.files import outputs
 from engine.models import catalogue
 from engine.request import Request
@@ -34,19 +34,19 @@ class _Place:
     told_in: Path | None
 
 
-def separate(options: argparse.Namespace, request: Request, wish_of: Wishes) -> int:
+def separate(options: argparse.Namespace, request: Request, wish_of: BatchOutputOptions) -> int:
     """Do every input that is not done yet; failures are listed, the rest is done. Returns the worst exit code."""
     began = time.monotonic()
     devices = workers_on(options.device, options.jobs)
     places = _plan(options.inputs, options.out)
     names = outputs.names_in([place.path for place in places], [place.out for place in places])
-    wishes = [wish_of.to(place.out, name) for place, name in zip(places, names, strict=True)]
-    tasks = [Task(place.path, request, wish) for place, wish in zip(places, wishes, strict=True)]
+    batch_output = [wish_of.to(place.out, name) for place, name in zip(places, names, strict=True)]
+    tasks = [Task(place.path, request, output_options) for place, output_options in zip(places, batch_output, strict=True)]
     found: dict[Path, Outcome] = {}
-    hands = Crew(options.name or catalogue.DEFAULT, devices, request, options.execution)
+    hands = WorkerPool(options.name or catalogue.DEFAULT, devices, request, options.execution)
     try:
-        with hands as crew, _bar(tasks) as watch:
-            for number, outcome in enumerate(_in_order(tasks, _kept(crew.run(tasks, watch), found)), 1):
+        with hands as pool, _bar(tasks) as watch:
+            for number, outcome in enumerate(_in_order(tasks, _kept(pool.run(tasks, watch), found)), 1):
                 if not options.json:
                     print(f"{number}/{len(tasks)} {_line(outcome)}", flush=True)
     finally:  # what is done is told also where somebody stops the rest
@@ -98,12 +98,12 @@ def _plan(inputs: Sequence[Path], out: Path | None) -> list[_Place]:
     planned: dict[Path, _Place] = {}
     for path in inputs:
         if not path.is_dir():
-            place = _Place(path, (out or outputs.folder_beside(path)).absolute(), out and out.absolute())
+            place = _Place(path, (out or outputs.default_folder(path)).absolute(), out and out.absolute())
             planned.setdefault(path.absolute(), place)
             continue
         folder = path.absolute() if path.name else path.resolve()  # "." has no name of its own
-        root = (out or outputs.folder_beside(folder)).absolute()
-        found = gather(folder, [root])
+        root = (out or outputs.default_folder(folder)).absolute()
+        found = discover(folder, [root])
         if not found:
             raise BadAudio(f"{path} holds no file with sound.", "Name a folder that does, or the files themselves.")
         for file in found:

@@ -3,29 +3,29 @@
 from engine.commands.progress import bars
 from host_bridge.client.client import Client, Refused
 from host_bridge.errors import Cancelled as Stopped
-from host_bridge.protocol.messages import Cancelled, Fail, Message, Progress
+from host_bridge.protocol.messages import CancelledMessage, Fail, Message, ProgressMessage
 
 WHOLE = 1000
 """How far a job is goes from 0 to this."""
 
 
-def stage_of(message: Progress) -> str:
+def stage_of(message: ProgressMessage) -> str:
     """Stage and time to go, in words."""
     minutes, seconds = divmod(message.eta_s, 60)
     return message.stage + (f", {minutes}:{seconds:02} to go" if message.eta_s >= 0 else "")
 
 
-def followed(client: Client, job: str) -> Message:
+def follow(client: Client, job: str) -> Message:
     """The end of a job, its way shown. Raises Refused for one that failed, Cancelled, NoDaemon."""
     last: Message | None = None
     with bars(timed=False, transient=False) as add:
         show = add(job, "queued", WHOLE)
         for last in client.watch(job):
-            if isinstance(last, Progress):
+            if isinstance(last, ProgressMessage):
                 show(last.permille, stage_of(last))
         show(WHOLE, "")
     if isinstance(last, Fail):
         raise Refused(last)
-    if last is None or isinstance(last, Cancelled):
+    if last is None or isinstance(last, CancelledMessage):
         raise Stopped
     return last

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def ticking(what: str) -> Iterator[Callable[[], None]]:
+def heartbeat(what: str) -> Iterator[Callable[[], None]]:
     """Call what is given after each part that is done."""
     from rich.console import Console
 

@@ -13,7 +13,7 @@ from host_bridge.arguments import Parser
 from host_bridge.text import printable
 
 if TYPE_CHECKING:
-    from engine.separation import Wish
+    from engine.separation import OutputOptions
 
 IDLE_S = 600
 """So long without work, and the workers and their models go; the next input brings them back."""
@@ -44,12 +44,12 @@ def main(argv: list[str]) -> int:
     """Watch until stopped; Returns 0, or with --once 1 where an input failed."""
     options = parser().parse_args(argv)
 
-    def meaning(said: Mapping[str, Any], out: Path, name: str) -> "tuple[Request, Wish]":
-        request, wishes = separation_options.meant(argparse.Namespace(**{**vars(options), **said}))
-        return request, wishes.to(out, name)
+    def meaning(said: Mapping[str, Any], out: Path, name: str) -> "tuple[Request, OutputOptions]":
+        request, batch_output = separation_options.resolve(argparse.Namespace(**{**vars(options), **said}))
+        return request, batch_output.to(out, name)
 
     from engine.batch.inbox import POLL_S, Inbox
-    from engine.batch.worker_pool import Crew
+    from engine.batch.worker_pool import WorkerPool
     from engine.commands.folders import workers_on
     from engine.models import catalogue
 
@@ -59,9 +59,9 @@ def main(argv: list[str]) -> int:
     signal.signal(signal.SIGTERM, _stop)
     print(printable(f"watching {inbox.inbox}; stems come out in {inbox.outbox}; Ctrl-C stops"), flush=True)
     worst, worked = 0, time.monotonic()
-    with Crew(options.name or catalogue.DEFAULT, devices, execution=options.execution) as crew:
+    with WorkerPool(options.name or catalogue.DEFAULT, devices, execution=options.execution) as pool:
         while True:
-            for arrived in inbox.attend(inbox.ready(), crew):
+            for arrived in inbox.attend(inbox.ready(), pool):
                 worst = max(worst, int(bool(arrived.error)))
                 said = f"failed: {arrived.error} {arrived.todo}" if arrived.error else f"stems in {arrived.out}"
                 print(printable(f"{arrived.path.name}: {said}"), flush=True)
@@ -69,7 +69,7 @@ def main(argv: list[str]) -> int:
             if options.once and not inbox.waits:
                 return worst
             if time.monotonic() - worked > IDLE_S:
-                crew.close()
+                pool.close()
             time.sleep(POLL_S)
 
 

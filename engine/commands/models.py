@@ -89,7 +89,7 @@ def _verify(options: argparse.Namespace) -> int:
     return 0 if passed else 1
 
 
-def _examined(model: str, found: catalogue.Found, on: str, progress: Progress) -> dict[str, Any]:
+def _examined(model: str, found: catalogue.InstalledModel, on: str, progress: Progress) -> dict[str, Any]:
     """The model's self-test, as far as it can be loaded, and what it was done with."""
     import platform
     import time

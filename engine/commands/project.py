@@ -16,7 +16,7 @@ from engine.commands.progress import bar
 from engine.request import Request
 from host_bridge.arguments import Parser
 from host_bridge.errors import BadAudio, BadRequest, BadSpool, CannotWrite
-from host_bridge.files.plain import write_whole
+from host_bridge.files.plain import write_atomic
 from host_bridge.hosts.files import dawproject, stretch, tracks
 from host_bridge.hosts.files.items import Item
 from host_bridge.hosts.files.stretch import Stretch
@@ -24,7 +24,7 @@ from host_bridge.hosts.files.tracks import Clip, Project, Track
 from host_bridge.text import printable, shortened
 
 if TYPE_CHECKING:
-    from engine.separation import Separator, Wish
+    from engine.separation import OutputOptions, Separator
 
 NOTES = """\
 Close the project in REAPER first: it would write its own state over what is added here. The project as it was is kept
@@ -60,7 +60,7 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Separate every item that can be, then add the tracks; 1 where an item was left alone."""
     options = parser().parse_args(argv)
-    request, wishes = separation_options.meant(options)
+    request, batch_output = separation_options.resolve(options)
     if options.start is not None or options.length is not None:
         raise BadRequest("The items say what is separated.", "Leave out --start and --length.")
     project = tracks.read(options.project)
@@ -92,7 +92,7 @@ def main(argv: list[str]) -> int:
         folder = _free(project.media / f"{_safe(project.path.stem)} stems")
     made = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
-        found = _all_separated(separator, stretches, request, wishes, folder, left)
+        found = _all_separated(separator, stretches, request, batch_output, folder, left)
         called = source.name or f"track {source.number}"
         stems = [(f"{called} - {prompt or 'rest'}", clips) for prompt, clips in found.items() if clips]
         if not stems:
@@ -118,7 +118,7 @@ def _all_separated(
     separator: "Separator",
     stretches: Sequence[Stretch],
     request: Request,
-    wishes: separation_options.Wishes,
+    batch_output: separation_options.BatchOutputOptions,
     folder: Path,
     left: list[str],
 ) -> dict[str, list[Clip]]:
@@ -128,7 +128,7 @@ def _all_separated(
         item = each.item
         name = _safe(item.name if len(stretches) == 1 else f"{number:02} {item.name}")
         try:
-            told = _separated(separator, each, request, wishes.to(folder, name))
+            told = _separated(separator, each, request, batch_output.to(folder, name))
         except BadAudio as error:
             left.append(f"Item {item.number}, {item.name}: {error}")
             print(f"zerostem: {printable(left[-1])}", file=sys.stderr)
@@ -156,10 +156,10 @@ def _target(project: Project, options: argparse.Namespace) -> Path:
     return target
 
 
-def _separated(separator: "Separator", each: Stretch, request: Request, wish: "Wish") -> dict[str, Any]:
-    wish = dataclasses.replace(wish, start_s=each.start / each.rate, length_s=each.length / each.rate)
+def _separated(separator: "Separator", each: Stretch, request: Request, output_options: "OutputOptions") -> dict[str, Any]:
+    output_options = dataclasses.replace(output_options, start_s=each.start / each.rate, length_s=each.length / each.rate)
     with bar(each.item.name) as progress:
-        return separator.separate(each.file, request, wish, progress)
+        return separator.separate(each.file, request, output_options, progress)
 
 
 def _placed(told: Mapping[str, Any]) -> dict[str, Path]:
@@ -182,9 +182,9 @@ def _write(project: Project, source: Track, stems: Sequence[tuple[str, Sequence[
                 )
             else:
                 backup = _free(project.path.with_name(shortened(project.path.name, BACKUP)))
-                write_whole(backup, project.data, mode)
+                write_atomic(backup, project.data, mode)
                 print(f"kept as it was: {printable(backup)}")
-        write_whole(target, data, mode)
+        write_atomic(target, data, mode)
     except (OSError, BadSpool) as error:
         refused = error.what if isinstance(error, BadSpool) else f"{target} cannot be written: {error.strerror}."
         raise CannotWrite(refused, "Make room there, or check the folder's permissions; the project is as it was.") from error
@@ -199,18 +199,18 @@ def _arrived(project: Project, target: Path) -> bool:
 def _write_dawproject(path: Path, project: Project, source: Track, stems: Sequence[tuple[str, Sequence[Clip]]]) -> None:
     """The source's items, silent, and the stems under them."""
     sources = [_clip(item, item.name, item.file, item.offset_s) for item in source.items if item.file and not item.unfit]
-    made = [dawproject.Track(source.name or str(source.number), sources, muted=True)]
+    made = [dawproject.ProjectTrack(source.name or str(source.number), sources, muted=True)]
     for name, clips in stems:
-        made.append(dawproject.Track(name, [_clip(each.item, each.name, each.file, each.offset_s) for each in clips]))
+        made.append(dawproject.ProjectTrack(name, [_clip(each.item, each.name, each.file, each.offset_s) for each in clips]))
     dawproject.write(path, project.path.stem, made, project.tempo)
 
 
-def _clip(item: Item, name: str, file: Path, offset_s: Fraction) -> dawproject.Clip:
+def _clip(item: Item, name: str, file: Path, offset_s: Fraction) -> dawproject.ProjectClip:
     """What an item plays of a file; one that begins with silence begins later."""
     silent_s = max(Fraction(0), -offset_s)
     start_s, length_s, offset_s = item.position_s + silent_s, item.length_s - silent_s, offset_s + silent_s
     fades = (float(item.fade_in_s), float(item.fade_out_s))
-    return dawproject.Clip(name, file, float(start_s), float(length_s), float(offset_s), *fades)
+    return dawproject.ProjectClip(name, file, float(start_s), float(length_s), float(offset_s), *fades)
 
 
 def _safe(name: str) -> str:

@@ -13,7 +13,7 @@ from host_bridge.spool.documents import read_result, settings_of
 from host_bridge.text import print_json, printable
 
 if TYPE_CHECKING:
-    from engine.separation import Wish
+    from engine.separation import OutputOptions
 
 
 def main(argv: list[str]) -> int:
@@ -37,14 +37,14 @@ def main(argv: list[str]) -> int:
         raise BadAudio(f"{source} is gone.", "Put the file back where it was when the stems were made.")
     if sha256(source) != told["input"]["sha256"]:
         raise BadAudio(f"{source.name} has changed since the stems were made.", "Put the old file back, or separate anew.")
-    wish = _wish(told, options.sidecar, options.out)
-    again = Separator.load(told["model"]["name"], options.device, _way(told)).separate(source, request, wish)
+    output_options = _wish(told, options.sidecar, options.out)
+    again = Separator.load(told["model"]["name"], options.device, _way(told)).separate(source, request, output_options)
     same = {name: again["files"].get(name) == was for name, was in told["files"].items()}
     if options.json:
         print_json(again)
     else:
         print("\n".join(f"{'the same ' if equal else 'different'}  {name}" for name, equal in same.items()))
-        print(f"in {printable(wish.out)}")
+        print(f"in {printable(output_options.out)}")
     if not all(same.values()) and (why := _reason(told, again)):
         print(why, file=sys.stderr)
     return 0 if all(same.values()) else 1
@@ -89,16 +89,16 @@ def _request(told: dict[str, Any], path: Path) -> Request:
         raise BadRequest(f"{path} does not say {error}.", "Separate anew: it was not made by this version.") from error
 
 
-def _wish(told: dict[str, Any], sidecar: Path, out: Path | None) -> "Wish":
+def _wish(told: dict[str, Any], sidecar: Path, out: Path | None) -> "OutputOptions":
     from engine.files.outputs import names
-    from engine.separation import Wish
+    from engine.separation import OutputOptions
 
     rate, region = told["input"]["rate"], told["region"]
     first, prompts = next(iter(told["files"])), [stem["prompt"] for stem in told["stems"]]
     every = names("x", prompts)
     ends = [name.removeprefix("x") for name in (*every.highlights, *every.generative, *every.stems, every.rest)]
     name = next((first.removesuffix(end) for end in ends if first.endswith(end)), sidecar.stem)
-    return Wish(
+    return OutputOptions(
         out or Path.cwd() / f"{name} rebuilt",
         name,
         region["start"] / rate,

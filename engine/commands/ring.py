@@ -9,9 +9,9 @@ def main(argv: list[str]) -> int:
     made.add_argument("id", metavar="ID", help="the name of the job's folder")
     options = made.parse_args(argv)
 
-    from host_bridge.client.launcher import awake
+    from host_bridge.client.launcher import connect_or_start
 
-    with awake() as client:
+    with connect_or_start() as client:
         client.ring(options.id)
     print(options.id)
     return 0

@@ -41,7 +41,7 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Separate every input; those that fail are told, the others are done. Returns the worst exit code."""
     options = parser().parse_args(argv)
-    request, wish_of = separation_options.meant(options)
+    request, wish_of = separation_options.resolve(options)
     if options.jobs is not None or any(path.is_dir() for path in options.inputs):
         from engine.commands import folders
 
@@ -53,7 +53,7 @@ def main(argv: list[str]) -> int:
 
     separator = Separator.load(options.name or catalogue.DEFAULT, options.device, options.execution)
     separator.check(request)
-    outs = [(options.out or outputs.folder_beside(path)).absolute() for path in options.inputs]
+    outs = [(options.out or outputs.default_folder(path)).absolute() for path in options.inputs]
     names = outputs.names_in(options.inputs, outs)
     sidecars: list[dict[str, Any]] = []
     worst = 0

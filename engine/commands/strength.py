@@ -8,7 +8,7 @@ from pathlib import Path
 from host_bridge.arguments import Parser
 from host_bridge.client.client import Client
 from host_bridge.errors import BadRequest, ZeroStemError
-from host_bridge.files.plain import write_whole
+from host_bridge.files.plain import write_atomic
 from host_bridge.spool.documents import write_json
 
 ANSWER = "zerostem-answer/1"
@@ -36,11 +36,11 @@ def main(argv: list[str]) -> int:
 
 
 def _strengthen(options: argparse.Namespace) -> None:
-    from host_bridge.client.launcher import awake
+    from host_bridge.client.launcher import connect_or_start
 
     if not 0 <= options.strength <= 1:
         raise BadRequest(f"A strength of {options.strength:g} is not possible.", "Give one from 0 to 1.")
-    with awake() as client:
+    with connect_or_start() as client:
         client.strength(options.id, _named(client, options.id, options.stem), round(1000 * options.strength), wait=True)
         if options.deliver:
             client.deliver(options.id, wait=True)
@@ -69,4 +69,4 @@ def _answering(file: Path | None) -> Iterator[None]:
         raise
     finally:
         if file:
-            write_whole(file.absolute(), write_json({"schema": ANSWER, "error": error, "todo": todo}))
+            write_atomic(file.absolute(), write_json({"schema": ANSWER, "error": error, "todo": todo}))

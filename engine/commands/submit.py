@@ -10,7 +10,7 @@ from engine.commands.progress import bar
 from host_bridge.arguments import Parser
 from host_bridge.errors import BadRequest
 from host_bridge.protocol.messages import one_line
-from host_bridge.spool.documents import RequestFile, Source
+from host_bridge.spool.documents import RequestFile, SourceSpan
 from host_bridge.spool.schema import LONGEST_TITLE
 from host_bridge.text import print_json, printable
 from host_bridge.types import Samples
@@ -34,14 +34,14 @@ def main(argv: list[str]) -> int:
     options = parser().parse_args(argv)
     request = _request(options)
 
-    from engine.commands.follow_job import followed
-    from host_bridge.client.launcher import awake
+    from engine.commands.follow_job import follow
+    from host_bridge.client.launcher import connect_or_start
 
-    with awake() as client:
+    with connect_or_start() as client:
         job = client.submit(request)
         told: dict[str, Any] = {"id": job}
         if options.wait:
-            followed(client, job)
+            follow(client, job)
             told |= {"folder": str(client.spool.folder(job) / "stems"), "result": client.spool.result(job)}
     if options.json:
         print_json(told)
@@ -59,7 +59,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
 def _request(options: argparse.Namespace) -> RequestFile:
     """The file's channels as the sources of one region. Raises BadAudio, BadRequest."""
     return replace(
-        separation_options.for_daemon(options),
+        separation_options.to_request_file(options),
         source=_sources(options.file, options.start, options.length),
         deliver=options.out.absolute() if options.out else None,
         name=one_line(printable(options.file.stem), LONGEST_TITLE),
@@ -67,7 +67,7 @@ def _request(options: argparse.Namespace) -> RequestFile:
     )
 
 
-def _sources(file: Path, start_s: float | None, length_s: float | None) -> tuple[Source, ...]:
+def _sources(file: Path, start_s: float | None, length_s: float | None) -> tuple[SourceSpan, ...]:
     from host_bridge.sound import audio_file
 
     with bar(file.name) as progress:
@@ -82,4 +82,4 @@ def _sources(file: Path, start_s: float | None, length_s: float | None) -> tuple
     if length_s is not None:
         length = max(1, min(length, round(length_s * about.rate)))
     path = file.resolve()
-    return tuple(Source(path, channel, Samples(start), Samples(length)) for channel in range(about.channels))
+    return tuple(SourceSpan(path, channel, Samples(start), Samples(length)) for channel in range(about.channels))

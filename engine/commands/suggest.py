@@ -12,7 +12,7 @@ from host_bridge.text import print_json, printable
 if TYPE_CHECKING:
     import argparse
 
-    from engine.audio.source import Source
+    from engine.audio.source import AudioSource
     from engine.suggest import Suggestion
     from host_bridge.types import Progress
 
@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _asked(options: "argparse.Namespace", source: "Source", progress: "Progress") -> "tuple[str, list[Suggestion]]":
+def _asked(options: "argparse.Namespace", source: "AudioSource", progress: "Progress") -> "tuple[str, list[Suggestion]]":
     """Who was asked, and what it said. A tagger that is here goes first, unless a model or prompts were named."""
     from engine import suggest
     from engine.models import catalogue

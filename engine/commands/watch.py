@@ -2,7 +2,7 @@
 
 from host_bridge.arguments import Parser
 from host_bridge.client.client import Client
-from host_bridge.protocol.messages import Cancelled, Done, Fail, Message, Progress, Submit
+from host_bridge.protocol.messages import CancelledMessage, Done, Fail, Message, ProgressMessage, Submit
 from host_bridge.text import printable
 
 
@@ -12,11 +12,11 @@ def main(argv: list[str]) -> int:
     made.add_argument("id", nargs="?", metavar="ID", help="one job, until it ends (default: all, until Ctrl+C)")
     options = made.parse_args(argv)
 
-    from engine.commands.follow_job import followed
+    from engine.commands.follow_job import follow
 
     with Client.find("zerostem watch") as client:
         if options.id:
-            followed(client, options.id)
+            follow(client, options.id)
             print(printable(client.spool.folder(options.id)))
         else:
             _all(client)
@@ -38,11 +38,11 @@ def _all(client: Client) -> None:
         while True:
             message = client.listen(1.0)
             job = getattr(message, "id", None)
-            if message is None or not isinstance(message, Progress | Done | Fail | Cancelled) or job is None:
+            if message is None or not isinstance(message, ProgressMessage | Done | Fail | CancelledMessage) or job is None:
                 continue
             if job not in shown:
                 shown[job] = add(job, "", WHOLE)
-            if isinstance(message, Progress):
+            if isinstance(message, ProgressMessage):
                 shown[job](message.permille, stage_of(message))
             elif word := _word(message):
                 shown[job](WHOLE, word)
@@ -51,4 +51,4 @@ def _all(client: Client) -> None:
 def _word(message: Message) -> str:
     if isinstance(message, Fail):
         return message.said if message.what == Submit.address else ""
-    return "cancelled" if isinstance(message, Cancelled) else "done"
+    return "cancelled" if isinstance(message, CancelledMessage) else "done"

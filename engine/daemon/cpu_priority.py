@@ -6,7 +6,7 @@ import sys
 import threading
 from functools import cache
 
-NICER = 10
+NICENESS = 10
 """How far the device's thread, and every thread that torch starts for it, steps behind those of other programs."""
 NOT_DAWS = frozenset({"", "cli", "panel"})
 """Who asks without a DAW that plays meanwhile, by the name in a request."""
@@ -14,14 +14,14 @@ LEFT_FREE = 1
 """Cores that are left to a DAW, unless the user says otherwise."""
 
 
-def step_back() -> None:
+def lower_priority() -> None:
     """Let all other threads of this machine go first; the threads that this one starts do likewise.
 
     Where a system knows no such thing or refuses, nothing changes.
     """
     if sys.platform == "linux":
         thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, max(NICER, os.getpriority(os.PRIO_PROCESS, thread)))
+        os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
     elif sys.platform == "darwin":  # a class of its own between what the user waits for and the background
         ctypes.CDLL(None).pthread_set_qos_class_self_np(ctypes.c_uint(0x11), ctypes.c_int(0))
     elif sys.platform == "win32":
@@ -30,7 +30,7 @@ def step_back() -> None:
         kernel.SetThreadPriority(ctypes.c_void_p(kernel.GetCurrentThread()), -1)  # below normal
 
 
-def leave_cores(host: str, left_free: int | None) -> int:
+def limit_threads(host: str, left_free: int | None) -> int:
     """Compute on fewer threads while a DAW plays; returns how many. left_free None: one core is left to whoever asks from a
     DAW, none to others. What torch takes by itself (OMP_NUM_THREADS, or the processor's cores) is the most."""
     import torch

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.daemon import cpu_priority, stems
-from engine.daemon.device_queue import IN_ORDER, NOW, Turn, Turns
-from engine.daemon.job_progress import Remark, Showing
-from engine.daemon.jobs import Jobs
-from engine.daemon.model_slot import Warm
-from engine.daemon.notify_host import Bells
-from engine.daemon.request_mapping import asked_of, wish_of
+from engine.daemon.device_queue import IN_ORDER, NOW, DeviceQueue, DeviceTask
+from engine.daemon.job_progress import JobProgress, LastWarning
+from engine.daemon.jobs import JobRegistry
+from engine.daemon.model_slot import ModelSlot
+from engine.daemon.notify_host import HostNotifier
+from engine.daemon.request_mapping import output_options_from, request_from
 from host_bridge.errors import BridgeError, Cancelled, ZeroStemError
 from host_bridge.files.plain import refusal
-from host_bridge.protocol.messages import Deliver, Done, Fail, Progress, Strength, Submit
+from host_bridge.protocol.messages import Deliver, Done, Fail, ProgressMessage, Strength, Submit
 from host_bridge.spool.delivery import deliver
 from host_bridge.spool.job_folders import ASIDE, PROGRESS_S
 
@@ -29,16 +29,22 @@ CUTTING = 0.02
 """Share of a job's bar for cutting its region out of the sources."""
 
 
-class Work:
+class DeviceWorker:
     """The device's thread. Everything that reaches it has waited in `turns`. left_free: cores, see `neighbour.threads`."""
 
     def __init__(
-        self, jobs: Jobs, turns: Turns, warm: Warm, bells: Bells, idle_s: float = IDLE_S, left_free: int | None = None
+        self,
+        jobs: JobRegistry,
+        device_queue: DeviceQueue,
+        model_slot: ModelSlot,
+        host_notifier: HostNotifier,
+        idle_s: float = IDLE_S,
+        left_free: int | None = None,
     ) -> None:
-        self.jobs, self.turns, self.warm, self.bells = jobs, turns, warm, bells
+        self.jobs, self.device_queue, self.model_slot, self.host_notifier = jobs, device_queue, model_slot, host_notifier
         self._idle_s, self._left_free = idle_s, left_free
         self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
-        self._remark = Remark()
+        self._remark = LastWarning()
         self._busy = False
         self._awaited: set[tuple[str, str]] = set()
 
@@ -48,36 +54,36 @@ class Work:
 
     def close(self, patience_s: float = 10.0) -> None:
         """Take no more turns, and wait for the pass in flight."""
-        self.turns.close()
+        self.device_queue.close()
         self._thread.join(patience_s)
 
-    def await_warmth(self) -> None:
+    def queue_warm_up(self) -> None:
         """Let the usual model be loaded before anybody waits for it."""
-        self.turns.put(self._warm_up)
+        self.device_queue.put(self._warm_up)
 
     def _warm_up(self) -> None:
         try:
-            self.warm.separator(None)
+            self.model_slot.get(None)
         except ZeroStemError as error:  # the first job that needs it hears why
             log.warning("model not loaded", extra={"why": str(error)})
 
-    def await_whole(self, job: str) -> None:
+    def queue_job(self, job: str) -> None:
         """Let a job wait for its turn."""
-        self.turns.put(lambda: self.whole(job))
+        self.device_queue.put(lambda: self.run_job(job))
 
-    def await_stem(self, job: str) -> None:
+    def queue_rerender(self, job: str) -> None:
         """Let a job whose strengths were changed go before all whole jobs."""
-        self._await_once(self.again, job)
+        self._queue_once(self.rerender, job)
 
-    def await_delivery(self, job: str) -> None:
+    def queue_delivery(self, job: str) -> None:
         """Let a finished job be brought to its host once more, before all whole jobs."""
-        self._await_once(self.hand_over, job)
+        self._queue_once(self.redeliver, job)
 
-    def await_overdue(self, job: str) -> None:
+    def queue_overdue_delivery(self, job: str) -> None:
         """Let a finished job be delivered, if the daemon was ended before it was."""
-        self._await_once(self._delivered, job)
+        self._queue_once(self._delivered, job)
 
-    def _await_once(self, act: Callable[[str], None], job: str) -> None:
+    def _queue_once(self, act: Callable[[str], None], job: str) -> None:
         """However often it is asked for: what has not begun yet will do for all of them."""
         key = (act.__name__, job)
         if key in self._awaited:
@@ -88,38 +94,38 @@ class Work:
             self._awaited.discard(key)
             act(job)
 
-        self.turns.put(turn, NOW)
+        self.device_queue.put(turn, NOW)
 
     def _serve(self) -> None:
         logging.getLogger("engine").addHandler(self._remark)
-        cpu_priority.step_back()
-        while not self.turns.closed:
-            if turn := self.turns.take(None if self.warm.empty else self._idle_s):
-                self._pass(turn)
-            elif not self.turns.closed:
-                self.warm.let_go()
+        cpu_priority.lower_priority()
+        while not self.device_queue.closed:
+            if turn := self.device_queue.take(None if self.model_slot.empty else self._idle_s):
+                self._run_task(turn)
+            elif not self.device_queue.closed:
+                self.model_slot.unload()
         logging.getLogger("engine").removeHandler(self._remark)
 
-    def _pass(self, turn: Turn) -> None:
+    def _run_task(self, turn: DeviceTask) -> None:
         try:
             turn()
         except Exception:  # the daemon's loop: one turn's fault is logged, and the next one gets its own
             log.exception("a turn went wrong")
 
-    def between(self) -> None:
+    def run_urgent(self) -> None:
         """Between two passes of a whole job: let those pass who listen to a stem."""
-        while not self.turns.closed and (turn := self.turns.take(0.0, NOW)):
-            self._pass(turn)
+        while not self.device_queue.closed and (turn := self.device_queue.take(0.0, NOW)):
+            self._run_task(turn)
 
     # A whole job.
 
-    def whole(self, job: str) -> None:
+    def run_job(self, job: str) -> None:
         """Separate a job that waits, from its request to its result."""
         jobs = self.jobs
-        with jobs.books:
-            if jobs.exchange.state(job) != "queued":  # cancelled meanwhile, or done by an earlier turn
+        with jobs.journal_lock:
+            if jobs.state_machine.state(job) != "queued":  # cancelled meanwhile, or done by an earlier turn
                 return
-            written = jobs.happened(job, "start", jobs.exchange.step(job, "start"))
+            written = jobs.record_event(job, "start", jobs.state_machine.step(job, "start"))
         written.result()
         self._busy = True
         try:
@@ -130,42 +136,42 @@ class Work:
         finally:
             self._busy = False
         self._delivered(job)
-        jobs.happened(job, "finish", "done", Done(job, Submit.address, count)).result()
+        jobs.record_event(job, "finish", "done", Done(job, Submit.address, count)).result()
         self._ring(job)
-        if jobs.spool.unsettled(job):
-            self.await_stem(job)
+        if jobs.spool.stems_to_rerender(job):
+            self.queue_rerender(job)
 
     def _separated(self, job: str) -> int:
         """The job's stems in its folder and its result beside them; how many there are."""
-        from engine.daemon.region import region_of  # torch costs seconds, and only this thread needs it
+        from engine.daemon.region import prepare_region  # torch costs seconds, and only this thread needs it
 
         jobs, folder = self.jobs, self.jobs.spool.folder(job)
         jobs.spool.clear(job)  # what an attempt before this one has left
         file = jobs.spool.request(job)
-        request = asked_of(file, jobs.spool.strengths(job))
+        request = request_from(file, jobs.spool.strengths(job))
         self._remark.said = ""
-        show = Showing(jobs, job, self._remark, self.between)
+        show = JobProgress(jobs, job, self._remark, self.run_urgent)
         show(0.0, "loading")
-        cpu_priority.leave_cores(file.host, self._left_free)
-        separator = self.warm.separator(file.model)
+        cpu_priority.limit_threads(file.host, self._left_free)
+        separator = self.model_slot.get(file.model)
         show.device = str(separator.backbone.device)
         separator.check(request)
-        region, notes = region_of(folder, file, lambda done, stage: show(CUTTING * done, stage))
-        told = stems.made(separator, region, request, wish_of(file, folder / ASIDE), show)
+        region, notes = prepare_region(folder, file, lambda done, stage: show(CUTTING * done, stage))
+        told = stems.separate_job(separator, region, request, output_options_from(file, folder / ASIDE), show)
         told["warnings"] = [*notes, *told["warnings"]]
-        with jobs.books:
-            if jobs.exchange.state(job) != "running":
+        with jobs.journal_lock:
+            if jobs.state_machine.state(job) != "running":
                 raise Cancelled
-            jobs.spool.commit(job, stems.settled(folder, told))
-            jobs.exchange.step(job, "finish")
+            jobs.spool.commit(job, stems.commit_stems(folder, told))
+            jobs.state_machine.step(job, "finish")
         return len(told["stems"])
 
     def _ended(self, job: str, error: Exception) -> None:
         """Nothing of the job is kept; unless it was stopped, it has failed."""
         jobs = self.jobs
         why = self._sentences(job, error)
-        with jobs.books:
-            if (state := jobs.exchange.state(job)) == "done":
+        with jobs.journal_lock:
+            if (state := jobs.state_machine.state(job)) == "done":
                 return
             try:
                 jobs.spool.clear(job)
@@ -186,23 +192,23 @@ class Work:
 
     # What is done is done again.
 
-    def again(self, job: str) -> None:
+    def rerender(self, job: str) -> None:
         """Render a finished job's stems at the strengths that are wanted now."""
         spool, tell = self.jobs.spool, self.jobs.tell
-        if self.jobs.exchange.state(job) != "done":
+        if self.jobs.state_machine.state(job) != "done":
             return
         try:
             file = spool.request(job)
-            if self._busy and not self.warm.holds(file.model):  # it would throw out the model that is at work
-                self.turns.put(lambda: self.again(job), IN_ORDER)
+            if self._busy and not self.model_slot.holds(file.model):  # it would throw out the model that is at work
+                self.device_queue.put(lambda: self.rerender(job), IN_ORDER)
                 return
-            if (wanted := spool.unsettled(job)) or spool.is_half_rendered(job):
-                tell(Progress(job, 0, RENDERING, -1))
+            if (wanted := spool.stems_to_rerender(job)) or spool.is_half_rendered(job):
+                tell(ProgressMessage(job, 0, RENDERING, -1))
                 self._rendered(job)
                 log.info("rendered again", extra={"job": job, "stems": wanted})
             tell(Done(job, Strength.address, 1))
-            if spool.unsettled(job):  # turned on while it was rendered
-                self.await_stem(job)
+            if spool.stems_to_rerender(job):  # turned on while it was rendered
+                self.queue_rerender(job)
         except Cancelled:
             return
         except Exception as error:  # noqa: BLE001 - the job stays as it was, and whoever asked hears why
@@ -212,22 +218,22 @@ class Work:
         """Stems and rest in the place of the old ones: from the cached inversion, the result's commit last."""
         spool, folder = self.jobs.spool, self.jobs.spool.folder(job)
         file, before = spool.request(job), spool.result(job) or {}
-        request, wish = asked_of(file, spool.strengths(job)), wish_of(file, folder / ASIDE)
+        request, output_options = request_from(file, spool.strengths(job)), output_options_from(file, folder / ASIDE)
 
         shown = time.monotonic()
 
         def go_on(done: float, _stage: str) -> None:
             nonlocal shown
-            if self.turns.closed:
+            if self.device_queue.closed:
                 raise Cancelled
             if time.monotonic() - shown >= PROGRESS_S:
                 shown = time.monotonic()
-                self.jobs.tell(Progress(job, min(round(1000 * done), 999), RENDERING, -1))
+                self.jobs.tell(ProgressMessage(job, min(round(1000 * done), 999), RENDERING, -1))
 
-        separator = self.warm.separator(file.model)
-        told = stems.made(separator, folder / "region.wav", request, wish, go_on)
+        separator = self.model_slot.get(file.model)
+        told = stems.separate_job(separator, folder / "region.wav", request, output_options, go_on)
         kept = {key: before[key] for key in ("delivered", "warnings") if key in before}
-        spool.commit(job, stems.replaced(folder, told) | kept)
+        spool.commit(job, stems.replace_stems(folder, told) | kept)
 
     # To whom it was for.
 
@@ -240,7 +246,7 @@ class Work:
         file, result = spool.request(job), spool.result(job)
         if file.deliver is None or result is None or ("delivered" in result and not anew):
             return
-        places = deliver((spool.folder(job) / stems.PLACE / name for name in result["files"]), file.deliver, job)
+        places = deliver((spool.folder(job) / stems.FINAL / name for name in result["files"]), file.deliver, job)
         spool.commit(job, {**result, "delivered": [str(place) for place in places]})
         log.info("delivered", extra={"job": job, "to": str(file.deliver)})
 
@@ -255,12 +261,12 @@ class Work:
     def _ring(self, job: str) -> None:
         try:
             host = self.jobs.spool.request(job).host
-            if self.bells.ring(host.casefold()):
+            if self.host_notifier.ring(host.casefold()):
                 log.info("host told", extra={"job": job, "to": host})
         except (ZeroStemError, OSError) as error:  # it looks into the spool by itself later
             log.warning("host not told", extra={"job": job, "why": str(error)})
 
-    def hand_over(self, job: str) -> None:
+    def redeliver(self, job: str) -> None:
         """Bring a finished job to its host once more, by its folder and its bell."""
         try:
             self.deliver(job, anew=True)

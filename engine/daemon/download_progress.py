@@ -4,15 +4,15 @@ import time
 from collections.abc import Callable
 
 from host_bridge.errors import Cancelled
-from host_bridge.protocol.messages import Message, Progress, one_line
+from host_bridge.protocol.messages import Message, ProgressMessage, one_line
 
 EVERY_S = 0.2
-SURE = 0.01
+MIN_SHARE_FOR_ETA = 0.01
 """Below this share the time to go is anybody's guess."""
 
 
-class Arriving:
-    """A fetch's `Progress`. tell: says a message to who asked. stopped: whether it is to stop; then it raises Cancelled."""
+class DownloadProgress:
+    """A download's progress callable. tell: sends a message. stopped: whether to stop, by raising Cancelled."""
 
     def __init__(self, id: str, tell: Callable[[Message], None], stopped: Callable[[], bool]) -> None:  # noqa: A002 - its id
         self._id, self._tell, self._stopped = id, tell, stopped
@@ -30,5 +30,5 @@ class Arriving:
             return
         self._said, self._permille = now, max(self._permille, min(round(1000 * done), 999))
         here = done - (self._first or 0.0)
-        eta_s = round((now - self._began) * (1 - done) / here) if here > SURE else -1
-        self._tell(Progress(self._id, self._permille, one_line(stage, 200), eta_s))
+        eta_s = round((now - self._began) * (1 - done) / here) if here > MIN_SHARE_FOR_ETA else -1
+        self._tell(ProgressMessage(self._id, self._permille, one_line(stage, 200), eta_s))

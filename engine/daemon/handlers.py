@@ -6,16 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock, Thread
 from typing import Any
 
-from engine.daemon.device_worker import Work
-from engine.daemon.jobs import Jobs
-from engine.daemon.queries import QUESTIONS, Room
+from engine.daemon.device_worker import DeviceWorker
+from engine.daemon.jobs import JobRegistry
+from engine.daemon.queries import QUERIES, QueryContext
 from host_bridge import errors
 from host_bridge.errors import BadMessage, Code, ZeroStemError
 from host_bridge.protocol.messages import (
     Accepted,
     Asked,
     Cancel,
-    Cancelled,
+    CancelledMessage,
     Deliver,
     Done,
     Fail,
@@ -34,29 +34,29 @@ from host_bridge.protocol.state_machine import Peer
 log = logging.getLogger(__name__)
 
 Answers = list[Message]
-MOST_QUESTIONS = 1000
+MAX_OPEN_QUERIES = 1000
 
 
-class Desk:
+class MessageHandlers:
     """Where messages come in. stop: ends the daemon."""
 
-    def __init__(self, jobs: Jobs, work: Work, stop: Callable[[], None]) -> None:
-        self._jobs, self._work, self._end = jobs, work, stop
+    def __init__(self, jobs: JobRegistry, worker: DeviceWorker, stop: Callable[[], None]) -> None:
+        self._jobs, self._work, self._end = jobs, worker, stop
         self._ties: dict[int, tuple[str, str]] = {}
-        self._clerks = ThreadPoolExecutor(4, "questions")
+        self._query_threads = ThreadPoolExecutor(4, "questions")
         self._open: set[tuple[str, str]] = set()
         self._lock = Lock()
-        self._room = Room(jobs, work)
+        self._context = QueryContext(jobs, worker)
 
     def handle(self, message: Message, _peer: Peer) -> Answers:
         """Take a message up, and say what is to be answered at once. Raises BadMessage."""
-        if type(message) in QUESTIONS:
+        if type(message) in QUERIES:
             return self._ask(message)
-        return ORDERS[type(message)](self, message)
+        return HANDLERS[type(message)](self, message)
 
     def close(self) -> None:
         """Answer no more questions; what is being fetched is fetched on the next time it is asked for."""
-        self._clerks.shutdown(cancel_futures=True)
+        self._query_threads.shutdown(cancel_futures=True)
 
     def _ask(self, message: Message) -> Answers:
         """Have a question answered. Who asks again while it is open is told once."""
@@ -65,24 +65,24 @@ class Desk:
         with self._lock:
             if (message.address, message.id) in self._open:
                 return accepted
-            if len(self._open) >= MOST_QUESTIONS:
-                what = f"{MOST_QUESTIONS} questions wait for an answer."
+            if len(self._open) >= MAX_OPEN_QUERIES:
+                what = f"{MAX_OPEN_QUERIES} questions wait for an answer."
                 raise BadMessage(what, "Ask again in a moment.", Code.TOO_MANY, message.address, message.id)
             self._open.add((message.address, message.id))
         if accepted:  # it takes minutes: on a thread that the daemon's end need not wait for
             Thread(target=self._answer, args=(message,), name="fetch", daemon=True).start()
         else:
-            self._clerks.submit(self._answer, message)
+            self._query_threads.submit(self._answer, message)
         return accepted
 
     def _answer(self, message: Asked) -> None:
         count, tell = 0, self._jobs.tell
         try:
-            for count, row in enumerate(QUESTIONS[type(message)](self._room, message), 1):  # noqa: B007 - the last one counts
+            for count, row in enumerate(QUERIES[type(message)](self._context, message), 1):  # noqa: B007 - the last one counts
                 tell(row)
             end: Message = Done(message.id, message.address, count)
         except errors.Cancelled:
-            end = Cancelled(message.id)
+            end = CancelledMessage(message.id)
         except ZeroStemError as error:
             end = Fail.of(error, message.id, message.address)
         except Exception:  # the daemon's loop: whoever asked hears of it, and the log has the details
@@ -91,7 +91,7 @@ class Desk:
             end = Fail.of(trouble, message.id, message.address)
         with self._lock:
             self._open.discard((message.address, message.id))
-            self._room.stopped.discard(message.id)
+            self._context.stopped.discard(message.id)
         tell(end)
 
     def submit(self, message: Submit) -> Answers:
@@ -110,7 +110,7 @@ class Desk:
 
     def strength(self, message: Strength) -> Answers:
         """Give a stem another strength."""
-        self._jobs.strengthen(message.id, message.stem, message.permille)
+        self._jobs.set_strength(message.id, message.stem, message.permille)
         return []
 
     def tie(self, message: Tie) -> Answers:
@@ -131,12 +131,12 @@ class Desk:
     def knob(self, message: Knob) -> Answers:
         """A fader's float."""
         if tied := self._ties.get(message.knob):
-            self._jobs.strengthen(*tied, round(1000 * message.position), answered=False)
+            self._jobs.set_strength(*tied, round(1000 * message.position), answered=False)
         return []
 
     def deliver(self, message: Deliver) -> Answers:
         """Bring a finished job to its host again."""
-        self._work.await_delivery(message.id)
+        self._work.queue_delivery(message.id)
         return [Accepted(message.id, message.address)]
 
     def stop_fetch(self, message: StopFetch) -> Answers:
@@ -145,7 +145,7 @@ class Desk:
             if (Fetch.address, message.id) not in self._open:
                 what, todo = f"No model is fetched under the id {message.id}.", "It has ended, or was never asked for."
                 raise BadMessage(what, todo, Code.NO_SUCH_THING, message.address, message.id)
-            self._room.stopped.add(message.id)
+            self._context.stopped.add(message.id)
         return [Accepted(message.id, message.address)]
 
     def stop(self, message: Stop) -> Answers:
@@ -154,15 +154,15 @@ class Desk:
         return [Done(message.id, message.address, 0)]
 
 
-ORDERS: dict[type[Message], Callable[[Desk, Any], Answers]] = {
-    Submit: Desk.submit,
-    Cancel: Desk.cancel,
-    Retry: Desk.retry,
-    Strength: Desk.strength,
-    Tie: Desk.tie,
-    Knob: Desk.knob,
-    Deliver: Desk.deliver,
-    StopFetch: Desk.stop_fetch,
-    Stop: Desk.stop,
+HANDLERS: dict[type[Message], Callable[[MessageHandlers, Any], Answers]] = {
+    Submit: MessageHandlers.submit,
+    Cancel: MessageHandlers.cancel,
+    Retry: MessageHandlers.retry,
+    Strength: MessageHandlers.strength,
+    Tie: MessageHandlers.tie,
+    Knob: MessageHandlers.knob,
+    Deliver: MessageHandlers.deliver,
+    StopFetch: MessageHandlers.stop_fetch,
+    Stop: MessageHandlers.stop,
 }
 """What is carried out. What is only asked is in `questions`."""

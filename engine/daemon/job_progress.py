@@ -4,20 +4,20 @@ import logging
 import time
 from collections.abc import Callable
 
-from engine.daemon.jobs import Jobs
+from engine.daemon.jobs import JobRegistry
 from host_bridge.errors import BridgeError, Cancelled
-from host_bridge.protocol.messages import Progress, one_line
+from host_bridge.protocol.messages import ProgressMessage, one_line
 from host_bridge.spool.documents import StateFile
 from host_bridge.types import Job
 
 log = logging.getLogger(__name__)
 
-SURE = 0.05
+MIN_SHARE_FOR_ETA = 0.05
 """Below this share of a job its time to go is anybody's guess."""
 LONGEST_STAGE = 200
 
 
-class Remark(logging.Handler):
+class LastWarning(logging.Handler):
     """The last warning of the device's thread, such as a lack of memory: whoever watches the job is told."""
 
     def __init__(self) -> None:
@@ -30,10 +30,10 @@ class Remark(logging.Handler):
             self.said = record.getMessage()
 
 
-class Showing:
-    """A job's `Progress`: it raises Cancelled once the job no longer runs. between: called before each look."""
+class JobProgress:
+    """A job's `ProgressMessage`: it raises Cancelled once the job no longer runs. between: called before each look."""
 
-    def __init__(self, jobs: Jobs, job: str, remark: Remark, between: Callable[[], None]) -> None:
+    def __init__(self, jobs: JobRegistry, job: str, remark: LastWarning, between: Callable[[], None]) -> None:
         self._jobs, self._id, self._remark, self._between = jobs, job, remark, between
         self._attempt, self._began, self._permille = jobs.spool.state(job).attempt, 0.0, 0
         self.device, self._told, self._unseen = "", remark.said, False
@@ -48,15 +48,15 @@ class Showing:
         self._began += time.monotonic() - at
         self._permille = max(self._permille, min(round(1000 * done), 999))
         passed_s = time.monotonic() - self._began
-        eta_s = round(passed_s * (1 - done) / done) if done > SURE else -1
+        eta_s = round(passed_s * (1 - done) / done) if done > MIN_SHARE_FOR_ETA else -1
         said = one_line(f"{stage} ({self._remark.said})" if self._remark.said else stage, LONGEST_STAGE)
         now = Job(self._id, "running", self._permille, said, eta_s, self.device)
-        with self._jobs.books:
+        with self._jobs.journal_lock:
             self._check()
             shown = self._shown(StateFile(now, self._attempt))
         if shown or self._remark.said != self._told:  # a remark does not wait for its fifth of a second
             self._told = self._remark.said
-            self._jobs.tell(Progress(self._id, self._permille, said, eta_s))
+            self._jobs.tell(ProgressMessage(self._id, self._permille, said, eta_s))
 
     def _shown(self, state: StateFile) -> bool:
         """Whether it was time to show it."""
@@ -72,5 +72,5 @@ class Showing:
         return shown
 
     def _check(self) -> None:
-        if self._jobs.exchange.state(self._id) != "running":
+        if self._jobs.state_machine.state(self._id) != "running":
             raise Cancelled

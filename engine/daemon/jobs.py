@@ -11,11 +11,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from threading import Lock, RLock
 
-from engine.daemon.request_mapping import asked_of
+from engine.daemon.request_mapping import request_from
 from host_bridge.errors import BadMessage, BadSpool, BridgeError, Code, IllegalStep, ZeroStemError
 from host_bridge.files.plain import refusal
-from host_bridge.protocol.messages import Accepted, Cancel, Cancelled, Done, Fail, Message, Retry, Strength, Submit
-from host_bridge.protocol.state_machine import Event, Exchange
+from host_bridge.protocol.messages import Accepted, Cancel, CancelledMessage, Done, Fail, Message, Retry, Strength, Submit
+from host_bridge.protocol.state_machine import Event, StateMachine
 from host_bridge.spool.documents import StateFile
 from host_bridge.spool.job_folders import Spool
 from host_bridge.types import Job, State, is_id
@@ -23,7 +23,7 @@ from host_bridge.types import Job, State, is_id
 log = logging.getLogger(__name__)
 
 Tell = Callable[[Message], None]
-Wait = Callable[[str], None]
+Enqueue = Callable[[str], None]
 """Puts a job, by its id, into the line before the device."""
 
 _LOOKS: dict[Event, tuple[int, str, int]] = {"finish": (1000, "done", 0), "start": (0, "reading", -1)}
@@ -31,60 +31,60 @@ _LOOKS: dict[Event, tuple[int, str, int]] = {"finish": (1000, "done", 0), "start
 _OPEN: frozenset[State] = frozenset({"queued", "running"})
 
 
-class Jobs:
+class JobRegistry:
     """All jobs of a spool. tell: says a message to whom it concerns. whole, stem: where jobs wait for the device."""
 
-    def __init__(self, spool: Spool, exchange: Exchange, tell: Tell, whole: Wait, stem: Wait) -> None:
-        self.spool, self.exchange, self.tell = spool, exchange, tell
+    def __init__(self, spool: Spool, state_machine: StateMachine, tell: Tell, whole: Enqueue, stem: Enqueue) -> None:
+        self.spool, self.state_machine, self.tell = spool, state_machine, tell
         self._whole, self._stem = whole, stem
-        self._door = Lock()  # so that two who bring the same job make one of it
-        self.books = RLock()
+        self._submit_lock = Lock()  # so that two who bring the same job make one of it
+        self.journal_lock = RLock()
         """Held while a job's state is looked at and its files are changed accordingly."""
-        self._clerk = ThreadPoolExecutor(1, "clerk")
+        self._writer = ThreadPoolExecutor(1, "clerk")
         self._wanted: dict[tuple[str, str], int] = {}
 
     # From any thread, at once.
 
     def submit(self, job: str) -> Message:
         """Let a job wait for the device; of one that has ended the clerk tells how. Raises BadMessage where no folder lies."""
-        with self._door:
-            state = self.exchange.state(job)
+        with self._submit_lock:
+            state = self.state_machine.state(job)
             if state is None and not self.spool.has(job):
                 todo = "Put its folder there, then submit it."
                 raise BadMessage(f"There is no job {job} in the spool.", todo, Code.NO_SUCH_THING, Submit.address, job)
             if state is None:
-                self.exchange.step(job, "submit")
-                self.happened(job, "submit", "queued")
-                self._clerk.submit(self._look, job)
+                self.state_machine.step(job, "submit")
+                self.record_event(job, "submit", "queued")
+                self._writer.submit(self._look, job)
                 self._whole(job)
         if state is not None and state not in _OPEN:  # how it ended stands in its folder
-            self._clerk.submit(self._guarded, self._tell_end, job, Submit.address)
+            self._writer.submit(self._guarded, self._tell_end, job, Submit.address)
         return Accepted(job, Submit.address)
 
     def cancel(self, job: str) -> None:
         """Stop a job and keep nothing of it; `cancelled` is told when it is written down."""
-        self._clerk.submit(self._guarded, self._cancel, job, Cancel.address)
+        self._writer.submit(self._guarded, self._cancel, job, Cancel.address)
 
     def retry(self, job: str) -> None:
         """Let a job that failed or was cancelled wait for the device again."""
-        self._clerk.submit(self._guarded, self._retry, job, Retry.address)
+        self._writer.submit(self._guarded, self._retry, job, Retry.address)
 
-    def strengthen(self, job: str, stem: str, permille: int, *, answered: bool = True) -> None:
+    def set_strength(self, job: str, stem: str, permille: int, *, answered: bool = True) -> None:
         """Keep the strength that is wanted of a stem, and have it rendered when its job is done."""
         self._wanted[job, stem] = permille  # a fader sends more of them than can be written down: the last one counts
 
         def keep(job: str) -> None:
             last = self._wanted.pop((job, stem), None)
-            if self.exchange.state(job) in ("failed", "cancelled"):
-                self.exchange.step(job, "strength")  # which refuses
+            if self.state_machine.state(job) in ("failed", "cancelled"):
+                self.state_machine.step(job, "strength")  # which refuses
             if last is not None:
-                self.spool.want_strength(job, stem, last)
+                self.spool.set_wanted_strength(job, stem, last)
             if answered:
                 self.tell(Accepted(job, Strength.address))
-            if self.exchange.state(job) == "done":
+            if self.state_machine.state(job) == "done":
                 self._stem(job)
 
-        self._clerk.submit(self._guarded, keep, job, Strength.address)
+        self._writer.submit(self._guarded, keep, job, Strength.address)
 
     def check_stem(self, job: str, stem: str, address: str, known: Callable[[bool], None]) -> None:
         """Look up whether a job has a stem, and tell whoever asked at `address`; known: told so first."""
@@ -101,26 +101,26 @@ class Jobs:
                 raise BadMessage(what, todo, Code.NO_SUCH_THING, address, job)
             self.tell(Done(job, address, 1))
 
-        self._clerk.submit(self._guarded, look, job, address)
+        self._writer.submit(self._guarded, look, job, address)
 
-    def happened(
+    def record_event(
         self, job: str, event: Event, state: State, *said: Message, error: ZeroStemError | None = None
     ) -> "Future[None]":
         """Have a step of a job's life written down after all that came before it, then said."""
-        return self._clerk.submit(self._write, job, event, state, said, error)
+        return self._writer.submit(self._write, job, event, state, said, error)
 
-    def standing(self, job: str) -> Job:
+    def snapshot(self, job: str) -> Job:
         """How a job stands, as its folder says."""
         try:
             return self.spool.state(job).job
         except BadSpool:  # damaged, or gone this moment
-            return Job(job, self.exchange.state(job) or "failed")
+            return Job(job, self.state_machine.state(job) or "failed")
 
     # What the daemon does from time to time.
 
-    def look(self) -> None:
+    def scan_spool(self) -> None:
         """Take up folders that came without a bell, cancel where a file `cancel` lies, and forget what is gone."""
-        known = self.exchange.states()  # before the folders: what comes between the two is not gone
+        known = self.state_machine.states()  # before the folders: what comes between the two is not gone
         try:
             found = {name for name in os.listdir(self.spool.root) if is_id(name)}  # noqa: PTH208 - names are enough, and quick
         except OSError as error:
@@ -130,28 +130,28 @@ class Jobs:
                 self.tell(self.submit(job))
         for job, state in known.items():
             if job not in found:
-                self.exchange.drop(job)
+                self.state_machine.drop(job)
                 log.info("job gone", extra={"job": job})
             elif state in _OPEN and os.path.lexists(f"{self.spool.root}/{job}/cancel"):
                 self.cancel(job)
 
     def close(self) -> None:
         """Write down what has happened so far; what runs goes on with the next daemon."""
-        with self.books:
-            for job, state in self.exchange.states().items():
+        with self.journal_lock:
+            for job, state in self.state_machine.states().items():
                 if state == "running":
-                    self.happened(job, "restart", self.exchange.step(job, "restart"))
+                    self.record_event(job, "restart", self.state_machine.step(job, "restart"))
 
-    def settle(self) -> None:
+    def wait_for_writes(self) -> None:
         """Wait for the clerk's last line."""
-        self._clerk.shutdown()
+        self._writer.shutdown()
 
     # What the clerk does.
 
     def _write(self, job: str, event: Event, state: State, said: Sequence[Message], error: ZeroStemError | None) -> None:
         permille, stage, eta_s = _LOOKS.get(event, (0, "", -1))
         try:
-            with self.books:
+            with self.journal_lock:
                 before = self.spool.state(job)
                 device = (self.spool.result(job) or {}).get("device", "") if event == "finish" else ""
                 after = replace(before, job=Job(job, state, permille, stage, eta_s, device), code=0, error="", todo="")
@@ -170,31 +170,31 @@ class Jobs:
     def _look(self, job: str) -> None:
         """Refuse a request that cannot be meant before it waits for a device."""
         try:
-            asked_of(self.spool.request(job), {})
+            request_from(self.spool.request(job), {})
         except ZeroStemError as error:
-            with self.books:
-                if self.exchange.state(job) == "queued":
+            with self.journal_lock:
+                if self.state_machine.state(job) == "queued":
                     self.fail(job, error)
 
     def fail(self, job: str, error: ZeroStemError) -> None:
         """End a job with what went wrong."""
         fails = [Fail.of(error, job, Submit.address)]
-        self.happened(job, "fail", self.exchange.step(job, "fail"), *fails, error=error)
+        self.record_event(job, "fail", self.state_machine.step(job, "fail"), *fails, error=error)
 
     def _cancel(self, job: str) -> None:
-        with self.books:
-            if (was := self.exchange.state(job)) == "cancelled":
-                self.tell(Cancelled(job))
+        with self.journal_lock:
+            if (was := self.state_machine.state(job)) == "cancelled":
+                self.tell(CancelledMessage(job))
                 return
-            self._write(job, "cancel", self.exchange.step(job, "cancel"), [Cancelled(job)], None)
+            self._write(job, "cancel", self.state_machine.step(job, "cancel"), [CancelledMessage(job)], None)
             if was == "queued":  # of one that runs the device's thread takes everything away when it notices
                 self.spool.clear(job)
 
     def _retry(self, job: str) -> None:
-        with self.books:
-            if self.exchange.state(job) in ("failed", "cancelled"):
+        with self.journal_lock:
+            if self.state_machine.state(job) in ("failed", "cancelled"):
                 self.spool.clear(job, cancel=True)
-                self._write(job, "retry", self.exchange.step(job, "retry"), [], None)
+                self._write(job, "retry", self.state_machine.step(job, "retry"), [], None)
                 self._whole(job)
         self.tell(Accepted(job, Retry.address))
 
@@ -209,10 +209,10 @@ class Jobs:
 
     def _tell_end(self, job: str) -> None:
         """How a job ended, for whoever asks again."""
-        with self.books:
-            state = self.exchange.state(job)
+        with self.journal_lock:
+            state = self.state_machine.state(job)
             if state == "cancelled":
-                self.tell(Cancelled(job))
+                self.tell(CancelledMessage(job))
             elif state == "failed":
                 told: StateFile = self.spool.state(job)
                 self.tell(Fail(job, Submit.address, told.code, told.error, told.todo))

@@ -14,7 +14,7 @@ _PLAIN = {*vars(logging.makeLogRecord({})), "message", "asctime"}
 """What every record has; whatever else one has was given to it with `extra`."""
 
 
-class Line(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """When, how grave, which room, what happened, and the facts that belong to it."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -31,7 +31,7 @@ class Line(logging.Formatter):
         return json.dumps(told, ensure_ascii=False, default=str)
 
 
-def begin(folder: Path) -> logging.Handler:
+def start_logging(folder: Path) -> logging.Handler:
     """Write what happens from now on into `folder`. Raises BadSpool where that is not to be had."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def begin(folder: Path) -> logging.Handler:
         )
     except OSError as error:
         raise refusal(folder, error) from error
-    handler.setFormatter(Line())
+    handler.setFormatter(JsonFormatter())
     handler.setLevel(logging.INFO)
     root = logging.getLogger()
     root.addHandler(handler)
@@ -49,7 +49,7 @@ def begin(folder: Path) -> logging.Handler:
     return handler
 
 
-def end(handler: logging.Handler) -> None:
+def stop_logging(handler: logging.Handler) -> None:
     """Write no more."""
     logging.getLogger().removeHandler(handler)
     handler.close()

@@ -15,23 +15,23 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from engine.daemon import json_log
-from engine.daemon.device_queue import Turns
-from engine.daemon.device_worker import IDLE_S, Work
-from engine.daemon.handlers import Desk
-from engine.daemon.jobs import Jobs
-from engine.daemon.model_slot import Warm
-from engine.daemon.notify_host import Bells
+from engine.daemon.device_queue import DeviceQueue
+from engine.daemon.device_worker import IDLE_S, DeviceWorker
+from engine.daemon.handlers import MessageHandlers
+from engine.daemon.jobs import JobRegistry
+from engine.daemon.model_slot import ModelSlot
+from engine.daemon.notify_host import HostNotifier
 from engine.models.catalogue import DEFAULT
 from host_bridge.discovery import announce, only_one, withdraw
 from host_bridge.errors import BadSpool
 from host_bridge.paths import PORT, places
 from host_bridge.protocol.messages import Welcome
-from host_bridge.protocol.state_machine import Exchange
+from host_bridge.protocol.state_machine import StateMachine
 from host_bridge.server.endpoint import Endpoint
 from host_bridge.spool.documents import EngineFile
 from host_bridge.spool.job_folders import Spool
-from host_bridge.spool.recovery import Found, recover
-from host_bridge.spool.watcher import Lookout
+from host_bridge.spool.recovery import RecoveredJob, recover
+from host_bridge.spool.watcher import SpoolWatcher
 
 if TYPE_CHECKING:
     from engine.separation import Separator
@@ -45,7 +45,7 @@ CAPABILITIES = "submit cancel retry strength knob models fetch devices plan deli
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DaemonOptions:
     """How a daemon is to be: port 0 is any; spool None is the user's usual one; left_free: cores that are left to others,
     None: one while a DAW asks."""
 
@@ -58,60 +58,62 @@ class Wanted:
     execution: str = "auto"
 
 
-def main(wanted: Wanted, say: Callable[[str], None] = lambda _text: None) -> int:
+def main(options: DaemonOptions, say: Callable[[str], None] = lambda _text: None) -> int:
     """Serve until a signal or a message says stop. Raises AlreadyRuns, BadSpool, BadRequest."""
     sys.setswitchinterval(SWITCH_S)
     ending = Event()
     with ExitStack() as house:
         for number in (signal.SIGINT, signal.SIGTERM):
             house.callback(signal.signal, number, signal.signal(number, lambda *_: ending.set()))
-        jobs, engine = house.enter_context(opened(wanted, ending.set))
+        jobs, engine = house.enter_context(running_daemon(options, ending.set))
         say(f"Listening on 127.0.0.1:{engine.udp}, jobs in {engine.spool}. Ctrl+C ends it.")
-        _beat(jobs, ending)
+        _heartbeat(jobs, ending)
     return 0
 
 
 @contextmanager
-def opened(wanted: Wanted, stop: Callable[[], None]) -> Iterator[tuple[Jobs, EngineFile]]:
+def running_daemon(options: DaemonOptions, stop: Callable[[], None]) -> Iterator[tuple[JobRegistry, EngineFile]]:
     """Every room of the engine, served while the `with` lasts. Raises AlreadyRuns, BadSpool, BadRequest."""
-    spool, token = Spool(wanted.spool or places().spool), secrets.token_urlsafe(24)
+    spool, token = Spool(options.spool or places().spool), secrets.token_urlsafe(24)
 
     def load(model: str) -> "Separator":
         from engine.separation import Separator
 
-        return Separator.load(model, wanted.device, wanted.execution)
+        return Separator.load(model, options.device, options.execution)
 
     with ExitStack() as house:
-        house.callback(json_log.end, json_log.begin(places().log))
+        house.callback(json_log.stop_logging, json_log.start_logging(places().log))
         spool.prepare()
         house.enter_context(only_one(spool.root))
-        exchange = Exchange(token, Welcome("zerostem", CAPABILITIES, version("zerostem"), os.getpid()), time.monotonic)
-        turns, bells = Turns(), Bells.read(places().config)
-        jobs = Jobs(  # the later rooms are named here, and first entered when they stand
+        state_machine = StateMachine(token, Welcome("zerostem", CAPABILITIES, version("zerostem"), os.getpid()), time.monotonic)
+        device_queue, host_notifier = DeviceQueue(), HostNotifier.read(places().config)
+        jobs = JobRegistry(  # the later rooms are named here, and first entered when they stand
             spool,
-            exchange,
+            state_machine,
             lambda message: endpoint.tell(message),  # noqa: PLW0108
-            lambda job: work.await_whole(job),  # noqa: PLW0108
-            lambda job: work.await_stem(job),  # noqa: PLW0108
+            lambda job: worker.queue_job(job),  # noqa: PLW0108
+            lambda job: worker.queue_rerender(job),  # noqa: PLW0108
         )
-        work = Work(jobs, turns, Warm(load, wanted.model), bells, wanted.idle_s, wanted.left_free)
-        desk = Desk(jobs, work, stop)
-        endpoint = Endpoint(exchange, desk.handle, wanted.port)
+        worker = DeviceWorker(
+            jobs, device_queue, ModelSlot(load, options.model), host_notifier, options.idle_s, options.left_free
+        )
+        handlers = MessageHandlers(jobs, worker, stop)
+        endpoint = Endpoint(state_machine, handlers.handle, options.port)
         house.callback(endpoint.close)
         found = recover(spool)
-        exchange.know((each.state.job.id, each.state.job.state) for each in found)
+        state_machine.know((each.state.job.id, each.state.job.state) for each in found)
         for each in found:
-            _resume(each, work)
-        house.callback(jobs.settle)
-        house.callback(desk.close)
-        work.await_warmth()
-        work.start()
-        house.callback(work.close)
+            _resume(each, worker)
+        house.callback(jobs.wait_for_writes)
+        house.callback(handlers.close)
+        worker.queue_warm_up()
+        worker.start()
+        house.callback(worker.close)
         house.callback(jobs.close)
         endpoint.start()
-        lookout = Lookout(spool.root, jobs.look)
-        lookout.start()
-        house.callback(lookout.close)
+        watcher = SpoolWatcher(spool.root, jobs.scan_spool)
+        watcher.start()
+        house.callback(watcher.close)
         _show_life(jobs, 0)
         engine = EngineFile(os.getpid(), endpoint.port, endpoint.port, version("zerostem"), spool.root, token)
         announce(engine)
@@ -121,20 +123,20 @@ def opened(wanted: Wanted, stop: Callable[[], None]) -> Iterator[tuple[Jobs, Eng
         yield jobs, engine
 
 
-def _resume(found: Found, work: Work) -> None:
+def _resume(found: RecoveredJob, worker: DeviceWorker) -> None:
     """Go on where the daemon before this one was ended, however that was."""
     job = found.state.job
     if found.trouble:
         log.warning("found in trouble", extra={"job": job.id, "why": found.trouble})
     if job.state == "queued":
-        work.await_whole(job.id)
+        worker.queue_job(job.id)
     if found.rerender:
-        work.await_stem(job.id)
+        worker.queue_rerender(job.id)
     if job.state == "done":
-        work.await_overdue(job.id)
+        worker.queue_overdue_delivery(job.id)
 
 
-def _beat(jobs: Jobs, ending: Event) -> None:
+def _heartbeat(jobs: JobRegistry, ending: Event) -> None:
     """Until the end: let the heart beat. New jobs are found by the lookout, which also looks by the clock."""
     beat = 0
     while not ending.wait(BEAT_S):
@@ -142,7 +144,7 @@ def _beat(jobs: Jobs, ending: Event) -> None:
         _show_life(jobs, beat)
 
 
-def _show_life(jobs: Jobs, beat: int) -> None:
+def _show_life(jobs: JobRegistry, beat: int) -> None:
     try:
         jobs.spool.beat(version("zerostem"), beat)
     except BadSpool as error:  # whoever looks for it waits for the next one

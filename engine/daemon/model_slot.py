@@ -29,7 +29,7 @@ class Pace:
     latent_bytes: int
 
 
-class Warm:
+class ModelSlot:
     """The model on the device, if any. Only the device's thread loads, measures and lets go."""
 
     def __init__(self, load: Load, default: str = DEFAULT) -> None:
@@ -37,11 +37,11 @@ class Warm:
         self._held: tuple[str, Separator] | None = None
         self._pace: Pace | None = None
 
-    def separator(self, model: str | None) -> "Separator":
+    def get(self, model: str | None) -> "Separator":
         """The model of that name, None: the default. Raises BadRequest or BadModel where it is not to be had."""
         name = model or self.default
         if self._held is None or self._held[0] != name:
-            self.let_go()
+            self.unload()
             began = time.monotonic()
             try:
                 separator = self._load(name)
@@ -69,7 +69,7 @@ class Warm:
 
     def measure(self, model: str | None) -> None:
         """Load the model if need be, and find out its pace. Raises as `separator`."""
-        separator = self.separator(model)
+        separator = self.get(model)
         if self._pace is None:
             self._pace = _measured(separator)
 
@@ -78,7 +78,7 @@ class Warm:
         """Whether no model is loaded."""
         return self._held is None
 
-    def let_go(self) -> None:
+    def unload(self) -> None:
         """Free the model's memory."""
         if self._held is None:
             return

@@ -24,13 +24,13 @@ FILE = "hosts.toml"
 
 
 @dataclass(frozen=True, slots=True)
-class Bells:
+class HostNotifier:
     """The DAWs that are told. packets: by a host's name its port and the datagram that it understands."""
 
     packets: Mapping[str, tuple[int, bytes]]
 
     @classmethod
-    def read(cls, folder: Path) -> "Bells":
+    def read(cls, folder: Path) -> "HostNotifier":
         """What the user has named in `folder`/hosts.toml; none where there is no such file. Raises BadRequest."""
         file = folder / FILE
         try:

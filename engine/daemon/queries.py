@@ -7,9 +7,9 @@ from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 
 from engine.daemon.device_queue import IN_ORDER, NOW
-from engine.daemon.device_worker import Work
-from engine.daemon.download_progress import Arriving
-from engine.daemon.jobs import Jobs
+from engine.daemon.device_worker import DeviceWorker
+from engine.daemon.download_progress import DownloadProgress
+from engine.daemon.jobs import JobRegistry
 from engine.models import catalogue, download
 from engine.request import Request
 from host_bridge.errors import BadModel, BadRequest, BridgeError, ZeroStemError
@@ -22,10 +22,10 @@ from host_bridge.protocol.messages import (
     Message,
     ModelRow,
     Models,
-    Plan,
+    PlanQuery,
     PlanRow,
     Status,
-    Vocabulary,
+    VocabularyQuery,
     VocabularyRow,
     one_line,
 )
@@ -40,24 +40,24 @@ LONGEST_S = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class QueryContext:
     """What the answers come from. stopped: ids of fetches that are to stop."""
 
-    jobs: Jobs
-    work: Work
+    jobs: JobRegistry
+    worker: DeviceWorker
     stopped: set[str] = field(default_factory=set)
 
 
-def _status(room: Room, message: Status) -> Iterator[Message]:
-    yield JobRow.of(message.id, 0, room.jobs.standing(message.id))
+def _status(context: QueryContext, message: Status) -> Iterator[Message]:
+    yield JobRow.of(message.id, 0, context.jobs.snapshot(message.id))
 
 
-def _list(room: Room, message: List) -> Iterator[Message]:
-    for index, job in enumerate(room.jobs.spool.ids()):
-        yield JobRow.of(message.id, index, room.jobs.standing(job))
+def _list(context: QueryContext, message: List) -> Iterator[Message]:
+    for index, job in enumerate(context.jobs.spool.ids()):
+        yield JobRow.of(message.id, index, context.jobs.snapshot(job))
 
 
-def _models(_room: Room, message: Models) -> Iterator[Message]:
+def _models(_context: QueryContext, message: Models) -> Iterator[Message]:
     for index, model in enumerate(catalogue.CATALOGUE.values()):
         folder = catalogue.folder_of(model.hub)
         try:
@@ -67,7 +67,7 @@ def _models(_room: Room, message: Models) -> Iterator[Message]:
         yield ModelRow(message.id, index, model.name, model.licence, int(here), model.size, model.good_for)
 
 
-def _vocabulary(_room: Room, message: Vocabulary) -> Iterator[Message]:
+def _vocabulary(_context: QueryContext, message: VocabularyQuery) -> Iterator[Message]:
     """Of a model in the catalogue whether or not it is here; of any other once it is. Raises BadRequest, BadModel."""
     from engine import backbones  # torch costs seconds
 
@@ -77,15 +77,15 @@ def _vocabulary(_room: Room, message: Vocabulary) -> Iterator[Message]:
         yield VocabularyRow(message.id, index, word, meaning)
 
 
-def _fetch(room: Room, message: Fetch) -> Iterator[Message]:
+def _fetch(context: QueryContext, message: Fetch) -> Iterator[Message]:
     """Into the hub's own cache; what is there already is not fetched again."""
-    progress = Arriving(message.id, room.jobs.tell, lambda: message.id in room.stopped)
+    progress = DownloadProgress(message.id, context.jobs.tell, lambda: message.id in context.stopped)
     if wanted := download.plan(message.model, progress):
         download.fetch(wanted, progress)
     yield from ()
 
 
-def _devices(_room: Room, message: Devices) -> Iterator[Message]:
+def _devices(_context: QueryContext, message: Devices) -> Iterator[Message]:
     import torch
 
     from engine.execution import device
@@ -99,28 +99,28 @@ def _devices(_room: Room, message: Devices) -> Iterator[Message]:
         yield DeviceRow(message.id, index, str(each), one_line(device.describe(each)), device.free_memory(each))
 
 
-def _plan(room: Room, message: Plan) -> Iterator[Message]:
+def _plan(context: QueryContext, message: PlanQuery) -> Iterator[Message]:
     """For the device that the daemon works on. A model that is not loaded is loaded first, in its turn."""
     model = message.model or None
-    while not (held := room.work.warm.pace(model)):
-        _measured(room, model)
+    while not (held := context.worker.model_slot.pace(model)):
+        _measured(context, model)
     yield _planned(message, *held)
 
 
-def _measured(room: Room, model: str | None) -> None:
+def _measured(context: QueryContext, model: str | None) -> None:
     """Have the device's thread measure a model: between two passes where it is at work, else behind what waits."""
     answer: Queue[ZeroStemError | None] = Queue()
 
     def measure() -> None:
         try:
-            room.work.warm.measure(model)
+            context.worker.model_slot.measure(model)
         except ZeroStemError as error:
             answer.put(error)
         else:
             answer.put(None)
 
-    room.work.turns.put(measure, NOW if room.work.warm.holds(model) else IN_ORDER)
-    while not room.work.turns.closed:
+    context.worker.device_queue.put(measure, NOW if context.worker.model_slot.holds(model) else IN_ORDER)
+    while not context.worker.device_queue.closed:
         try:
             error = answer.get(timeout=1.0)
         except Empty:  # a job is at work, or the model is large
@@ -131,10 +131,10 @@ def _measured(room: Room, model: str | None) -> None:
     raise BridgeError("The daemon is ending.", "Ask the next one.")
 
 
-def _planned(message: Plan, separator: "Separator", pace: "Pace") -> Message:
+def _planned(message: PlanQuery, separator: "Separator", pace: "Pace") -> Message:
     """The listener's own arithmetic: windows in groups that fit, each as much work as the method says."""
     from engine.audio.chunks import OVERLAP
-    from engine.pipeline.inference import GROUP_BYTES, at_once, method_for
+    from engine.pipeline.inference import GROUP_BYTES, method_for, windows_per_group
 
     if not 1 <= message.stems <= MOST_STEMS:
         raise BadRequest(f"A plan for {message.stems} stems makes no sense.", f"Ask for 1 to {MOST_STEMS}.")
@@ -142,23 +142,23 @@ def _planned(message: Plan, separator: "Separator", pace: "Pace") -> Message:
     request = Request.of([f"sound {number}" for number in range(message.stems)])
     frames = ceil(message.seconds * backbone.rate / backbone.grid.hop)
     size = backbone.window // backbone.grid.hop
-    windows = 1 + ceil(max(frames - size, 0) / (size - size // OVERLAP))  # as many as `Layout` starts, but not one by one
-    most = at_once(request, backbone, pace.latent_bytes)
+    windows = 1 + ceil(max(frames - size, 0) / (size - size // OVERLAP))  # as many as `ChunkLayout` starts, but not one by one
+    most = windows_per_group(request, backbone, pace.latent_bytes)
     together = min(windows, most)
-    expected_s = windows * method_for(request, backbone).work(request, backbone).weight(backbone) * pace.pass_s
+    expected_s = windows * method_for(request, backbone).cost(request, backbone).in_passes(backbone) * pace.pass_s
     return PlanRow(
         message.id, 0, str(backbone.device), together, GROUP_BYTES * together // most, min(ceil(expected_s), LONGEST_S)
     )
 
 
-Question = Callable[[Room, Any], Iterator[Message]]
-QUESTIONS: dict[type[Message], Question] = {
+Query = Callable[[QueryContext, Any], Iterator[Message]]
+QUERIES: dict[type[Message], Query] = {
     Status: _status,
     List: _list,
     Models: _models,
-    Vocabulary: _vocabulary,
+    VocabularyQuery: _vocabulary,
     Fetch: _fetch,
     Devices: _devices,
-    Plan: _plan,
+    PlanQuery: _plan,
 }
 """Whatever a message asks for, row by row; who asked hears `done` and how many they were."""

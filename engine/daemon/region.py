@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from host_bridge.errors import BadAudio, BadRequest
-from host_bridge.files.plain import settle
+from host_bridge.files.plain import rename_synced
 from host_bridge.sound import AudioFile, audio_file
 from host_bridge.sound.wav import Writer, time_reference
 from host_bridge.spool import documents
@@ -21,7 +21,7 @@ BLOCK = 1 << 16
 """Samples that are copied at once."""
 
 
-def region_of(folder: Path, request: documents.RequestFile, progress: Progress) -> tuple[Path, tuple[str, ...]]:
+def prepare_region(folder: Path, request: documents.RequestFile, progress: Progress) -> tuple[Path, tuple[str, ...]]:
     """The region's file, stamped with its place on the host's timeline where the request says one; and sentences on what may
     be missing of its sources.
 
@@ -36,12 +36,12 @@ def region_of(folder: Path, request: documents.RequestFile, progress: Progress) 
         raise BadAudio("The job's region.wav is not a regular file.", "Put the sound itself there.")
     if request.region is not None and time_reference(place) is None:
         whole = audio_file(place, progress)
-        channels = [documents.Source(place, channel, Samples(0), whole.samples) for channel in range(whole.channels)]
+        channels = [documents.SourceSpan(place, channel, Samples(0), whole.samples) for channel in range(whole.channels)]
         return place, _cut(channels, place, request.region, progress)
     return place, ()
 
 
-def _opened(sources: Sequence[documents.Source], progress: Progress) -> dict[Path, AudioFile]:
+def _opened(sources: Sequence[documents.SourceSpan], progress: Progress) -> dict[Path, AudioFile]:
     """Each file that sources name, looked into once. Raises BadAudio, BadRequest."""
     files = {path: audio_file(source_file(source), progress) for path, source in {each.path: each for each in sources}.items()}
     for source in sources:
@@ -64,7 +64,7 @@ def _opened(sources: Sequence[documents.Source], progress: Progress) -> dict[Pat
     return files
 
 
-def _cut(sources: Sequence[documents.Source], place: Path, where: Timeline | None, progress: Progress) -> tuple[str, ...]:
+def _cut(sources: Sequence[documents.SourceSpan], place: Path, where: Timeline | None, progress: Progress) -> tuple[str, ...]:
     """Write the channels side by side, in float32, and put the file into place when it is whole; every stretch of a file is
     read once, whatever the number of its channels."""
     files = _opened(sources, progress)
@@ -80,5 +80,5 @@ def _cut(sources: Sequence[documents.Source], place: Path, where: Timeline | Non
             progress(at / length, "cutting")
             blocks = {key: reader.read(key[1] + at, min(BLOCK, length - at)) for key, reader in readers.items()}
             writer.write(np.stack([blocks[each.path, each.start][:, each.channel] for each in sources], 1))
-    settle(aside, place)
+    rename_synced(aside, place)
     return tuple(dict.fromkeys(note for file in files.values() for note in file.notes))

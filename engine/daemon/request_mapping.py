@@ -9,12 +9,12 @@ from host_bridge.errors import CannotWrite
 from host_bridge.spool.documents import RequestFile
 
 if TYPE_CHECKING:
-    from engine.separation import Wish
+    from engine.separation import OutputOptions
 
 _WISHES = {"gain_db", "rest", "everything_but"}
 
 
-def asked_of(file: RequestFile, strengths: Mapping[str, int]) -> Request:
+def request_from(file: RequestFile, strengths: Mapping[str, int]) -> Request:
     """The request, with the strengths (permille) that were wanted since. Raises BadRequest, CannotWrite."""
     if file.deliver is not None and not file.deliver.is_dir():
         raise CannotWrite(f"{file.deliver} is not a folder.", "Choose an existing folder for the stems.")
@@ -27,14 +27,14 @@ def asked_of(file: RequestFile, strengths: Mapping[str, int]) -> Request:
     return Request.of([stem.prompt for stem in file.stems], omegas, **settings)
 
 
-def wish_of(file: RequestFile, out: Path) -> "Wish":
+def output_options_from(file: RequestFile, out: Path) -> "OutputOptions":
     """What to write, into the folder `out`, under the host's name for the region or that of its file."""
     from engine.files.outputs import input_name
-    from engine.separation import Wish
+    from engine.separation import OutputOptions
 
     settings = file.settings
     name = file.name or (file.source[0].path.stem if file.source else "region")
-    return Wish(
+    return OutputOptions(
         out,
         input_name(name),
         stems=not settings.get("everything_but", False),

@@ -7,45 +7,47 @@ from typing import TYPE_CHECKING, Any
 
 from engine.request import Request
 from host_bridge.files import atomic
-from host_bridge.files.plain import refusal, settle
+from host_bridge.files.plain import refusal, rename_synced
 from host_bridge.spool.job_folders import ASIDE
 from host_bridge.types import Progress
 
 if TYPE_CHECKING:
-    from engine.separation import Separator, Wish
+    from engine.separation import OutputOptions, Separator
 
-PLACE = "stems"
-"""In a job's folder: where stems lie; they are made in `ASIDE`."""
+FINAL = "stems"
+"""In a job's folder: where stems lie; they are made in `STAGING`."""
 
 
-def made(separator: "Separator", region: Path, request: Request, wish: "Wish", progress: Progress) -> dict[str, Any]:
+def separate_job(
+    separator: "Separator", region: Path, request: Request, output_options: "OutputOptions", progress: Progress
+) -> dict[str, Any]:
     """Separate into the folder that the wish names, which is emptied first; returns the sidecar.
 
     Raises as `Separator.separate`.
     """
-    assert wish.out is not None
-    shutil.rmtree(wish.out, ignore_errors=True)
-    return separator.separate(region, request, wish, progress)
+    assert output_options.out is not None
+    shutil.rmtree(output_options.out, ignore_errors=True)
+    return separator.separate(region, request, output_options, progress)
 
 
-def settled(folder: Path, told: Mapping[str, Any]) -> dict[str, Any]:
+def commit_stems(folder: Path, told: Mapping[str, Any]) -> dict[str, Any]:
     """Bring the first stems of a job into place, all at once; returns the sidecar with their new places."""
     try:
         for sidecar in (folder / ASIDE).glob("*.json"):  # result.json says all that it did
             atomic.remove(sidecar)
         atomic.sync_folder(folder / ASIDE)
-        atomic.rename(folder / ASIDE, folder / PLACE)
+        atomic.rename(folder / ASIDE, folder / FINAL)
     except OSError as error:
-        raise refusal(folder / PLACE, error) from error
-    return _moved(told, folder / PLACE)
+        raise refusal(folder / FINAL, error) from error
+    return _moved(told, folder / FINAL)
 
 
-def replaced(folder: Path, told: Mapping[str, Any]) -> dict[str, Any]:
+def replace_stems(folder: Path, told: Mapping[str, Any]) -> dict[str, Any]:
     """Put stems into the place of older ones, each of them whole at any moment; returns the sidecar."""
     for name in told["files"]:
-        settle(folder / ASIDE / name, folder / PLACE / name)
+        rename_synced(folder / ASIDE / name, folder / FINAL / name)
     shutil.rmtree(folder / ASIDE, ignore_errors=True)  # what is left of it is emptied before the next use
-    return _moved(told, folder / PLACE)
+    return _moved(told, folder / FINAL)
 
 
 def _moved(told: Mapping[str, Any], place: Path) -> dict[str, Any]:

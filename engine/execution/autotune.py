@@ -17,33 +17,33 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.execution.base import Execution, Run, Subject, difference
-from engine.execution.fallback import Steady
-from engine.execution.plain import REFERENCE, usual
+from engine.execution.base import Execution, NetworkSpec, Run, difference
+from engine.execution.fallback import FallbackRunner
+from engine.execution.plain import REFERENCE, default_for
 from engine.execution.table import EXECUTIONS
 from host_bridge.errors import BadModel, BadRequest, ZeroStemError
-from host_bridge.files.plain import read_plain, write_whole
+from host_bridge.files.plain import read_plain, write_atomic
 from host_bridge.paths import places
 
 log = logging.getLogger(__name__)
 
 AUTO = "auto"
-ENOUGH_S = 0.2
+MIN_TIMING_S = 0.2
 """A size of batch is timed again and again until so much time is spent: small networks often, large ones once."""
-MOST_TIMES = 5
+MAX_REPEATS = 5
 LONGEST_CALL_S = 0.6
 """On a processor no call takes longer if it can be helped: a cancel or a fader waits for one."""
-BETTER = 0.95
+MAX_TIME_RATIO = 0.95
 """A batch of twice as many items is taken for at most so much of the time per item."""
-HOPELESS = 1.25
+GIVE_UP_RATIO = 1.25
 """A way that takes so many times as long as another is not tried with larger batches."""
-ROUGHEST = 0.05
+MAX_DIFFERENCE = 0.05
 """Relative distance to float32 beyond which a way is not chosen unasked; bfloat16 has 0.01."""
 SCHEMA = "zerostem-executions/2"
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measurement:
     """One way on this machine: seconds per item in batches of `items`, how far its answer is from float32's, and on CUDA the
     bytes that an item takes at the height of a pass (0 where nobody can tell)."""
 
@@ -53,34 +53,34 @@ class Measured:
     items: int = 1
 
 
-Table = dict[str, Measured]
+Table = dict[str, Measurement]
 
 
-def prepared(subject: Subject, wanted: str = AUTO, held: "Steady | None" = None) -> Steady:
+def choose_runner(network_spec: NetworkSpec, wanted: str = AUTO, held: "FallbackRunner | None" = None) -> FallbackRunner:
     """The network, ready to run. held: what runs it now, and may be taken if it is the one.
 
     Raises BadRequest for a way that nobody knows, BadModel for one that is not to be had here.
     """
     if wanted == AUTO:
-        return _fastest(subject, held)
+        return _fastest(network_spec, held)
     if wanted not in EXECUTIONS:
         raise BadRequest(f"There is no execution called '{wanted}'.", f"Choose {AUTO}, {', '.join(EXECUTIONS)}.")
     execution = EXECUTIONS[wanted]
-    if why := execution.missing(subject.device):
+    if why := execution.missing(network_spec.device):
         raise BadModel(f"{wanted} is not to be had here: {why}.", "Use --execution auto.")
-    run = execution.prepare(subject)
-    if wanted not in (table := known(subject)):
-        reference = EXECUTIONS[REFERENCE].prepare(subject)(subject.example)
-        keep(subject, table | {wanted: measured(subject, run, reference)})
-    return Steady(execution, run, subject)
+    run = execution.prepare(network_spec)
+    if wanted not in (table := load_measurements(network_spec)):
+        reference = EXECUTIONS[REFERENCE].prepare(network_spec)(network_spec.example)
+        save_measurements(network_spec, table | {wanted: benchmark(network_spec, run, reference)})
+    return FallbackRunner(execution, run, network_spec)
 
 
-def _fastest(subject: Subject, held: Steady | None) -> Steady:
-    table = known(subject)
-    here = [execution for execution in EXECUTIONS.values() if execution.missing(subject.device) is None]
+def _fastest(network_spec: NetworkSpec, held: FallbackRunner | None) -> FallbackRunner:
+    table = load_measurements(network_spec)
+    here = [execution for execution in EXECUTIONS.values() if execution.missing(network_spec.device) is None]
     if untried := [execution for execution in here if execution.quick and execution.name not in table]:
-        table |= measure(subject, untried)
-        keep(subject, table)
+        table |= benchmark_all(network_spec, untried)
+        save_measurements(network_spec, table)
     names = {execution.name for execution in here}
     for name in ranked(table):
         if name not in names:
@@ -88,65 +88,65 @@ def _fastest(subject: Subject, held: Steady | None) -> Steady:
         if held is not None and held.name == name:
             return held
         try:
-            return Steady(EXECUTIONS[name], EXECUTIONS[name].prepare(subject), subject)
+            return FallbackRunner(EXECUTIONS[name], EXECUTIONS[name].prepare(network_spec), network_spec)
         except BadModel as error:
             log.warning("%s cannot be used: %s", name, error.what)
-    return Steady(EXECUTIONS[REFERENCE], EXECUTIONS[REFERENCE].prepare(subject), subject)
+    return FallbackRunner(EXECUTIONS[REFERENCE], EXECUTIONS[REFERENCE].prepare(network_spec), network_spec)
 
 
 def ranked(table: Table) -> list[str]:
     """The ways that may be chosen unasked, fastest first."""
-    close = [name for name, row in table.items() if row.difference <= ROUGHEST and name in EXECUTIONS]
+    close = [name for name, row in table.items() if row.difference <= MAX_DIFFERENCE and name in EXECUTIONS]
     return sorted(close, key=lambda name: table[name].seconds)
 
 
-def measure(subject: Subject, executions: list[Execution]) -> Table:
+def benchmark_all(network_spec: NetworkSpec, executions: list[Execution]) -> Table:
     """Time each way that is to be had here, what is usually the fastest first; one that fails is left out, and said."""
     found, best = Table(), math.inf
-    plain = EXECUTIONS[REFERENCE].prepare(subject)
-    reference = plain(subject.example)
-    for execution in sorted(executions, key=lambda each: each.name != usual(subject.device).name):
-        if execution.missing(subject.device):
+    plain = EXECUTIONS[REFERENCE].prepare(network_spec)
+    reference = plain(network_spec.example)
+    for execution in sorted(executions, key=lambda each: each.name != default_for(network_spec.device).name):
+        if execution.missing(network_spec.device):
             continue
         try:
-            run = plain if execution.name == REFERENCE else execution.prepare(subject)
-            found[execution.name] = row = measured(subject, run, reference, best)
+            run = plain if execution.name == REFERENCE else execution.prepare(network_spec)
+            found[execution.name] = row = benchmark(network_spec, run, reference, best)
             best = min(best, row.seconds)
         except (BadModel, RuntimeError) as error:
             log.warning("%s cannot be measured: %s", execution.name, error)
     return found
 
 
-def measured(subject: Subject, run: Run, reference: Tensor, best: float = math.inf) -> Measured:
+def benchmark(network_spec: NetworkSpec, run: Run, reference: Tensor, best: float = math.inf) -> Measurement:
     """How fast it is, after a call that finds its kernels; held against float32. best: seconds that another way takes."""
-    answer, count = run(subject.example), len(next(iter(subject.example.values())))
+    answer, count = run(network_spec.example), len(next(iter(network_spec.example.values())))
     apart = difference(answer, reference)
-    if subject.device.type == "cpu":
-        seconds, items = _best(subject, run, count, best)
-        return Measured(seconds, apart, items=items)
-    if subject.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(subject.device)
-        before = torch.cuda.memory_allocated(subject.device)
-        seconds = _timed(run, subject.example)
-        return Measured(seconds, apart, (torch.cuda.max_memory_allocated(subject.device) - before) // count, count)
-    return Measured(_timed(run, subject.example), apart, items=count)
+    if network_spec.device.type == "cpu":
+        seconds, items = _best(network_spec, run, count, best)
+        return Measurement(seconds, apart, items=items)
+    if network_spec.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(network_spec.device)
+        before = torch.cuda.memory_allocated(network_spec.device)
+        seconds = _timed(run, network_spec.example)
+        return Measurement(seconds, apart, (torch.cuda.max_memory_allocated(network_spec.device) - before) // count, count)
+    return Measurement(_timed(run, network_spec.example), apart, items=count)
 
 
-def _best(subject: Subject, run: Run, items: int, best: float) -> tuple[float, int]:
+def _best(network_spec: NetworkSpec, run: Run, items: int, best: float) -> tuple[float, int]:
     """Seconds per item, and how many at once: `items`, halved where a call is too long, or doubled again and again, as far as a
     call is short enough and it was not in vain twice."""
 
     def at(items: int) -> float:
-        return _timed(run, _sized(subject.example, items))
+        return _timed(run, _sized(network_spec.example, items))
 
     seconds = at(items)
     while items * seconds > LONGEST_CALL_S and items > 1:
         items //= 2
         seconds = at(items)
     size, last, in_vain = 2 * items, seconds, 0
-    while seconds < HOPELESS * best and in_vain < 2 and size * last * BETTER <= LONGEST_CALL_S:
+    while seconds < GIVE_UP_RATIO * best and in_vain < 2 and size * last * MAX_TIME_RATIO <= LONGEST_CALL_S:
         last = at(size)
-        if last <= BETTER * seconds and size * last <= LONGEST_CALL_S:
+        if last <= MAX_TIME_RATIO * seconds and size * last <= LONGEST_CALL_S:
             seconds, items, in_vain = last, size, 0
         else:
             in_vain += 1
@@ -158,7 +158,7 @@ def _timed(run: Run, inputs: Mapping[str, Tensor]) -> float:
     """Seconds per item, the best of some calls after one that is not counted: kernels are chosen for every shape."""
     run(inputs).cpu()
     seconds = list[float]()
-    while sum(seconds) < ENOUGH_S and len(seconds) < MOST_TIMES:
+    while sum(seconds) < MIN_TIMING_S and len(seconds) < MAX_REPEATS:
         began = time.perf_counter()
         run(inputs).cpu()
         seconds.append(time.perf_counter() - began)
@@ -170,28 +170,28 @@ def _sized(example: Mapping[str, Tensor], items: int) -> dict[str, Tensor]:
     return {name: tensor[torch.arange(items, device=tensor.device) % len(tensor)] for name, tensor in example.items()}
 
 
-def known(subject: Subject) -> Table:
+def load_measurements(network_spec: NetworkSpec) -> Table:
     """What was measured here before; empty where nothing was, or the file makes no sense."""
-    rows = _all().get(_key(subject), {})
+    rows = _all().get(_key(network_spec), {})
     try:
-        return {name: Measured(**row) for name, row in rows.items() if float(row["seconds"]) > 0}
+        return {name: Measurement(**row) for name, row in rows.items() if float(row["seconds"]) > 0}
     except (AttributeError, KeyError, TypeError, ValueError):
         return {}
 
 
-def keep(subject: Subject, table: Table) -> None:
+def save_measurements(network_spec: NetworkSpec, table: Table) -> None:
     """Remember a table. Where the cache cannot be written it is measured again the next time."""
-    told = {"schema": SCHEMA, "tables": _all() | {_key(subject): {name: asdict(row) for name, row in table.items()}}}
+    told = {"schema": SCHEMA, "tables": _all() | {_key(network_spec): {name: asdict(row) for name, row in table.items()}}}
     try:
         _file().parent.mkdir(parents=True, exist_ok=True)
-        write_whole(_file(), json.dumps(told, indent=2).encode())
+        write_atomic(_file(), json.dumps(told, indent=2).encode())
     except (ZeroStemError, OSError) as error:
         log.warning("not remembered: %s", error)
 
 
 def tables() -> dict[str, Table]:
     """Everything that was measured on this machine, by model and device: for `zerostem doctor`."""
-    return {key: {name: Measured(**row) for name, row in rows.items()} for key, rows in _all().items()}
+    return {key: {name: Measurement(**row) for name, row in rows.items()} for key, rows in _all().items()}
 
 
 def _all() -> dict[str, dict[str, Any]]:
@@ -208,6 +208,6 @@ def _file() -> Path:
     return places().cache / "executions.json"
 
 
-def _key(subject: Subject) -> str:
-    chip = torch.cuda.get_device_name(subject.device) if subject.device.type == "cuda" else str(subject.device)
-    return f"{subject.name} {subject.fingerprint} on {chip}, torch {torch.__version__}"
+def _key(network_spec: NetworkSpec) -> str:
+    chip = torch.cuda.get_device_name(network_spec.device) if network_spec.device.type == "cuda" else str(network_spec.device)
+    return f"{network_spec.name} {network_spec.fingerprint} on {chip}, torch {torch.__version__}"

@@ -15,7 +15,7 @@ Run = Callable[[Mapping[str, Tensor]], Tensor]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Subject:
+class NetworkSpec:
     """A network that is to be run.
 
     load: gives it afresh, in a number format, on `device`. fingerprint: changes with its weights. example: inputs as they come,
@@ -49,7 +49,7 @@ class Execution(Protocol):
         """Why it cannot be had on this machine and device, in half a sentence; None where it can."""
         ...
 
-    def prepare(self, subject: Subject) -> Run:
+    def prepare(self, network_spec: NetworkSpec) -> Run:
         """Make it ready. Raises BadModel where that fails: damaged files, a provider that only pretends, other results."""
         ...
 

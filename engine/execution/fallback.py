@@ -5,18 +5,18 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from engine.execution.base import Execution, Run, Subject, is_out_of_memory
+from engine.execution.base import Execution, NetworkSpec, Run, is_out_of_memory
 from engine.execution.plain import PLAIN, REFERENCE
 from host_bridge.errors import BadModel, ZeroStemError
 
 log = logging.getLogger(__name__)
 
 
-class Steady:
+class FallbackRunner:
     """A run that goes on with plain torch when its own way breaks, and says so. `name`: the way that is taken now."""
 
-    def __init__(self, execution: Execution, run: Run, subject: Subject) -> None:
-        self.name, self._run, self._subject = execution.name, run, subject
+    def __init__(self, execution: Execution, run: Run, network_spec: NetworkSpec) -> None:
+        self.name, self._run, self._subject = execution.name, run, network_spec
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """The answer. Raises BadModel where plain torch breaks too; what lacks memory is raised as it comes."""

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.execution.base import Run, Subject, difference
+from engine.execution.base import NetworkSpec, Run, difference
 from host_bridge.errors import BadModel
 from host_bridge.files import atomic
 from host_bridge.paths import places
@@ -50,28 +50,38 @@ class Onnx:
             return f"this build of onnxruntime knows no {device.type}"
         return "8-bit products are for processors" if self.int8 and device.type != "cpu" else None
 
-    def prepare(self, subject: Subject) -> Run:
+    def prepare(self, network_spec: NetworkSpec) -> Run:
         """Use the kept export, or make one; it takes some ten seconds, a minute for a large network."""
-        place = self._place(subject)
+        place = self._place(network_spec)
         if not _whole(place):
-            self._export(subject, place)
-        return _running(_session(place, subject.device), subject)
+            self._export(network_spec, place)
+        return _running(_session(place, network_spec.device), network_spec)
 
-    def _place(self, subject: Subject) -> Path:
-        shapes = {name: (str(tensor.dtype), tensor.dim()) for name, tensor in subject.example.items()}
-        said = (subject.name, subject.fingerprint, shapes, sorted(subject.fixed), torch.__version__, OPSET, self.int8)
+    def _place(self, network_spec: NetworkSpec) -> Path:
+        shapes = {name: (str(tensor.dtype), tensor.dim()) for name, tensor in network_spec.example.items()}
+        said = (
+            network_spec.name,
+            network_spec.fingerprint,
+            shapes,
+            sorted(network_spec.fixed),
+            torch.__version__,
+            OPSET,
+            self.int8,
+        )
         key = hashlib.sha256(repr(said).encode()).hexdigest()[:24]
-        return places().cache / "exports" / f"{subject.name}-{key}.onnx"
+        return places().cache / "exports" / f"{network_spec.name}-{key}.onnx"
 
-    def _export(self, subject: Subject, place: Path) -> None:
+    def _export(self, network_spec: NetworkSpec, place: Path) -> None:
         """Export, quantise where wanted, compare, and put into place with its receipt."""
-        log.info("exporting %s for ONNX Runtime", subject.name)
-        example = {name: tensor.detach().clone() for name, tensor in subject.example.items()}
+        log.info("exporting %s for ONNX Runtime", network_spec.name)
+        example = {name: tensor.detach().clone() for name, tensor in network_spec.example.items()}
         place.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=place.parent, prefix=".export-") as folder:
             aside = Path(folder) / "network.onnx"
-            module = _Positional(subject.load(torch.float32).eval(), tuple(example), subject.fixed)
-            axes = {name: {0: "batch"} | {axis: f"{name}_{axis}" for axis in subject.varying.get(name, ())} for name in example}
+            module = _Positional(network_spec.load(torch.float32).eval(), tuple(example), network_spec.fixed)
+            axes = {
+                name: {0: "batch"} | {axis: f"{name}_{axis}" for axis in network_spec.varying.get(name, ())} for name in example
+            }
             with torch.no_grad(), warnings.catch_warnings(action="ignore"):  # the exporter is old, and says so at length
                 reference = module(*example.values()).float()
                 torch.onnx.export(
@@ -86,19 +96,19 @@ class Onnx:
                 )
                 if self.int8:
                     aside = _quantised(aside)
-            apart = difference(_running(_session(aside, subject.device), subject)(example), reference)
+            apart = difference(_running(_session(aside, network_spec.device), network_spec)(example), reference)
             if not apart <= (ROUGH if self.int8 else CLOSE):
-                raise BadModel(f"The export of {subject.name} answers otherwise than torch ({apart:.1e} apart).", INSTEAD)
+                raise BadModel(f"The export of {network_spec.name} answers otherwise than torch ({apart:.1e} apart).", INSTEAD)
             data = {path.name: _hash(path) for path in sorted(Path(folder).iterdir()) if path != aside}
             if data:
-                raise BadModel(f"{subject.name} is too large for one exported file.", "Use --execution auto.")
+                raise BadModel(f"{network_spec.name} is too large for one exported file.", "Use --execution auto.")
             receipt = json.dumps({"sha256": _hash(aside), "difference": apart})
             try:
                 atomic.place(aside, place)
                 atomic.write(place.with_suffix(".json"), receipt.encode())
             except OSError as error:
                 if not _whole(place):  # unless another process has put the same there, and uses it
-                    what = f"The export of {subject.name} cannot be kept: {error.strerror or error}."
+                    what = f"The export of {network_spec.name} cannot be kept: {error.strerror or error}."
                     raise BadModel(what, INSTEAD) from error
 
 
@@ -133,13 +143,13 @@ def _session(path: Path, device: torch.device) -> Any:
     return session
 
 
-def _running(session: Any, subject: Subject) -> Run:
+def _running(session: Any, network_spec: NetworkSpec) -> Run:
     names = [put.name for put in session.get_inputs()]  # the exporter leaves out what the network does not look at
 
     def run(inputs: Mapping[str, Tensor]) -> Tensor:
-        given = {name: inputs[name].detach().to("cpu", subject.example[name].dtype).contiguous().numpy() for name in names}
+        given = {name: inputs[name].detach().to("cpu", network_spec.example[name].dtype).contiguous().numpy() for name in names}
         answers = session.run(None, given)
-        return torch.from_numpy(answers[0]).float().to(subject.device)
+        return torch.from_numpy(answers[0]).float().to(network_spec.device)
 
     return run
 

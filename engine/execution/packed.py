@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.execution.base import Run, Subject
-from engine.execution.plain import formatted, network_dtype, running
+from engine.execution.base import NetworkSpec, Run
+from engine.execution.plain import load_network, make_run, network_dtype
 
 OPERATORS = ("_reorder_convolution_weight", "_convolution_pointwise", "_reorder_linear_weight", "_linear_pointwise")
 """What inductor calls. torch promises them to nobody: one without them has no such execution."""
@@ -33,17 +33,17 @@ class Packed:
         return None
 
     @torch.no_grad()
-    def prepare(self, subject: Subject) -> Run:
+    def prepare(self, network_spec: NetworkSpec) -> Run:
         """The network in the usual format, channels last, its weights in oneDNN's own layout."""
-        dtype = network_dtype(subject.device)
-        network = formatted(subject, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        dtype = network_dtype(network_spec.device)
+        network = load_network(network_spec, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         for parent in [*network.modules()]:
             for name, layer in [*parent.named_children()]:
                 if type(layer) is nn.Conv2d and layer.padding_mode == "zeros" and not isinstance(layer.padding, str):
                     setattr(parent, name, _Convolution(layer))
                 elif type(layer) is nn.Linear:
                     setattr(parent, name, _Linear(layer))
-        return running(network, subject, dtype)
+        return make_run(network, network_spec, dtype)
 
 
 class _Layer(nn.Module):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.execution.base import Run, Subject
+from engine.execution.base import NetworkSpec, Run
 
 HALF_ON_CPU = "on a processor it takes a hundred times as long"
 
@@ -28,9 +28,9 @@ class Plain:
             return f"{device} does not compute in bfloat16"
         return None
 
-    def prepare(self, subject: Subject) -> Run:
+    def prepare(self, network_spec: NetworkSpec) -> Run:
         """The network in that format; times and levels of noise stay as they are."""
-        return running(formatted(subject, getattr(torch, self.kind)), subject, getattr(torch, self.kind))
+        return make_run(load_network(network_spec, getattr(torch, self.kind)), network_spec, getattr(torch, self.kind))
 
 
 REFERENCE = "torch-fp32"
@@ -49,19 +49,19 @@ class Compiled:
         """On a processor it takes minutes to compile and is slower then (0.44 s against 0.41 s for AudioLDM-S)."""
         return None if device.type == "cuda" else "it is for CUDA devices; on a processor it is slower than plain torch"
 
-    def prepare(self, subject: Subject) -> Run:
+    def prepare(self, network_spec: NetworkSpec) -> Run:
         """Kernels are compiled at the first call of each size."""
-        dtype = torch.bfloat16 if _computes_bfloat16(subject.device) else torch.float16
-        network = torch.compile(formatted(subject, dtype), mode="reduce-overhead")
-        return running(network, subject, dtype, graphs=True)
+        dtype = torch.bfloat16 if _computes_bfloat16(network_spec.device) else torch.float16
+        network = torch.compile(load_network(network_spec, dtype), mode="reduce-overhead")
+        return make_run(network, network_spec, dtype, graphs=True)
 
 
-def usual(device: torch.device) -> Plain:
+def default_for(device: torch.device) -> Plain:
     """The way that is the fastest on most such devices, before anybody has measured."""
-    return of(network_dtype(device))
+    return for_dtype(network_dtype(device))
 
 
-def of(dtype: torch.dtype) -> Plain:
+def for_dtype(dtype: torch.dtype) -> Plain:
     """torch in one number format."""
     return next(way for way in PLAIN if way.kind == str(dtype).removeprefix("torch."))
 
@@ -82,23 +82,25 @@ def _computes_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("avx512_bf16"))
 
 
-def formatted(subject: Subject, dtype: torch.dtype) -> nn.Module:
+def load_network(network_spec: NetworkSpec, dtype: torch.dtype) -> nn.Module:
     """The network, loaded afresh, for answers only."""
-    return subject.load(dtype).eval().requires_grad_(requires_grad=False)
+    return network_spec.load(dtype).eval().requires_grad_(requires_grad=False)
 
 
-def running(network: Any, subject: Subject, dtype: torch.dtype, *, graphs: bool = False) -> Run:
+def make_run(network: Any, network_spec: NetworkSpec, dtype: torch.dtype, *, graphs: bool = False) -> Run:
     """Inputs placed and cast for the network; `graphs`: it is compiled to CUDA graphs, which overwrite their answers."""
-    followed = frozenset(name for name, tensor in subject.example.items() if tensor.is_floating_point() and tensor.dim() > 1)
+    followed = frozenset(
+        name for name, tensor in network_spec.example.items() if tensor.is_floating_point() and tensor.dim() > 1
+    )
 
     @torch.no_grad()
     def run(inputs: Mapping[str, Tensor]) -> Tensor:
         placed = {
-            name: tensor.to(subject.device, dtype if name in followed else tensor.dtype) for name, tensor in inputs.items()
+            name: tensor.to(network_spec.device, dtype if name in followed else tensor.dtype) for name, tensor in inputs.items()
         }
         if graphs:  # what the graph before this one has answered may be overwritten
             torch.compiler.cudagraph_mark_step_begin()
-        answer: Tensor = network(**placed, **subject.fixed, return_dict=False)[0]
+        answer: Tensor = network(**placed, **network_spec.fixed, return_dict=False)[0]
         return answer.float().clone() if graphs else answer.float()
 
     return run

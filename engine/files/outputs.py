@@ -48,7 +48,7 @@ class Names:
     sidecar: str
 
 
-def folder_beside(source: Path) -> Path:
+def default_folder(source: Path) -> Path:
     """The folder in which the results of one input, or of a folder of them, lie unless another is asked for."""
     name = source.name if source.is_dir() else source.stem
     return source.parent / f"{_cut(_safe(name), _LONGEST - 6)} stems"
@@ -104,7 +104,7 @@ def names(input_name: str, prompts: Sequence[str]) -> Names:
     return Names(stems, generative, highlights, rest, f"{input_name}.json")
 
 
-class Delivery:
+class OutputTransaction:
     """One input's results on their way into `out`: written aside, then renamed into place, the sidecar last.
 
     Leaving the `with` without `commit` leaves nothing behind. A file in the way is replaced only when this input's
@@ -122,12 +122,12 @@ class Delivery:
 
     def __enter__(self) -> Self:
         try:
-            with spoken(self.out):
+            with as_cannot_write(self.out):
                 if self.out.is_symlink() and not self.out.exists():
                     raise CannotWrite(f"{self.out} is a link to a folder that is not there.", _LINK_TODO)
                 if self.out.exists() and not self.out.is_dir():
                     raise CannotWrite(f"{self.out} is a file, not a folder.", "Choose another folder for the results.")
-                clear_the_dead(self.out)
+                remove_stale_staging(self.out)
                 listed = self._listed()
                 for name in self.files:
                     self._refuse_a_stranger(name, listed)
@@ -146,7 +146,7 @@ class Delivery:
         return self._aside / name
 
     @property
-    def aside(self) -> Path:
+    def staging(self) -> Path:
         """The temporary folder: announced files lie in it under their names, whatever else does is thrown away."""
         if self._aside is None:
             raise ValueError("the delivery was not begun")
@@ -162,7 +162,7 @@ class Delivery:
         assert self._aside is not None
         if clash := {"schema", "files", "earlier"} & record.keys():
             raise ValueError(f"a record may not hold {sorted(clash)}")
-        with spoken(self.out):
+        with as_cannot_write(self.out):
             listed = self._listed()
             hashes = {}
             for name in self.files:
@@ -237,7 +237,7 @@ def _stranger(path: Path) -> CannotWrite:
     )
 
 
-def told_by(sidecar: Path) -> dict[str, Any] | None:
+def read_sidecar(sidecar: Path) -> dict[str, Any] | None:
     """What a sidecar of ours says; None where there is none, or another's."""
     try:
         told = json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.is_file() else None
@@ -248,14 +248,14 @@ def told_by(sidecar: Path) -> dict[str, Any] | None:
 
 def input_sha256(sidecar: Path) -> str | None:
     """The hash of the input that a sidecar of ours tells of; None where it tells of none."""
-    told = told_by(sidecar)
+    told = read_sidecar(sidecar)
     source = told.get("input") if told else None
     return source.get("sha256") if isinstance(source, dict) else None
 
 
 def ours(sidecar: Path) -> dict[str, str] | None:
     """Every file that a sidecar of ours lists, with its hash; None when it is not ours."""
-    told = told_by(sidecar)
+    told = read_sidecar(sidecar)
     return None if told is None else _files(told, "earlier") | _files(told)
 
 
@@ -266,7 +266,7 @@ def _files(told: dict[str, Any] | None, key: str = "files") -> dict[str, str]:
     return {name: was for name, was in pairs if isinstance(was, str) and Path(name).name == name}
 
 
-def clear_the_dead(out: Path) -> None:
+def remove_stale_staging(out: Path) -> None:
     """Undo what runs that were killed had begun to put into place, and remove their temporary folders.
 
     Such a run's sidecar still lies in its temporary folder. What it had placed is removed, and the older files that it had set
@@ -278,7 +278,7 @@ def clear_the_dead(out: Path) -> None:
         stays = False
         for journal in aside.glob("*.json"):
             committed = ours(out / journal.name) or {}
-            for name, was in _files(told_by(journal)).items():
+            for name, was in _files(read_sidecar(journal)).items():
                 placed, before = out / name, aside / "replaced" / name
                 is_its = placed.is_file() and not placed.is_symlink() and sha256(placed) == was
                 if before.is_file() and (is_its or not os.path.lexists(placed)):
@@ -307,7 +307,7 @@ def _is_abandoned(aside: Path) -> bool:
 
 
 @contextmanager
-def spoken(out: Path, todo: str | None = None) -> Iterator[None]:
+def as_cannot_write(out: Path, todo: str | None = None) -> Iterator[None]:
     """Whatever the file system refuses, in two sentences. todo: what to do, where the folder is not one for results."""
     try:
         yield

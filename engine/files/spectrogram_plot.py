@@ -28,7 +28,7 @@ MAKER = "ZeroStem demo"
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class PlotRow:
     """One file to draw: its title, a word on the right, and the colour of its loudest spots."""
 
     title: str
@@ -37,13 +37,13 @@ class Panel:
     hue: str
 
 
-def refuse_a_stranger(path: Path) -> None:
+def refuse_foreign_file(path: Path) -> None:
     """Raise CannotWrite where another picture than one of ours is in the way."""
     if path.exists() and (not path.is_file() or MAKER.encode() not in path.read_bytes()):
         raise CannotWrite(f"{path} is in the way, and it is none of our pictures.", "Move it, or choose another folder.")
 
 
-def draw(path: Path, rows: Sequence[Sequence[Panel]]) -> None:
+def draw(path: Path, rows: Sequence[Sequence[PlotRow]]) -> None:
     """Write the panels, row by row, as a PNG. The first one sets the scale of all."""
     columns = max(map(len, rows))
     spacing = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.05, wspace=0.015, hspace=0.02)
@@ -80,7 +80,7 @@ def _levels(path: Path) -> tuple[NDArray[np.float64], float]:
     return 10 * np.log10(np.maximum(mean, 1e-16)), len(sound) / rate
 
 
-def _show(axis: Axes, panel: Panel, levels: NDArray[np.float64], seconds: float) -> None:
+def _show(axis: Axes, panel: PlotRow, levels: NDArray[np.float64], seconds: float) -> None:
     colours = LinearSegmentedColormap.from_list(panel.title, [(0, PAPER), (0.62, panel.hue), (1, "#ffffff")])
     places = (0, seconds, 0, np.log2(HIGH_HZ / LOW_HZ))
     axis.imshow(levels, origin="lower", aspect="auto", cmap=colours, vmin=-RANGE_DB, vmax=0, extent=places)

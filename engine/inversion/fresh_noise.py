@@ -17,29 +17,29 @@ CORNER_HZ, ORDER = 5000.0, 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Renewal:
+class FreshNoise:
     """share: 0..1, as latents (c, t, m) or broadcast to them: the part of a step's noise that is new. seeds: one per item."""
 
-    share: Tensor
+    eta: Tensor
     seeds: list[int]
 
-    def noise(self, rung: int, like: Tensor) -> Tensor:
+    def noise(self, step_index: int, like: Tensor) -> Tensor:
         """Standard normal, shaped as `like`, (K x B, c, t, m): for each item its own, the same for all prompts."""
-        generators = [torch.Generator().manual_seed((seed + 7_919 * (rung + 1)) ^ 0xD1FF) for seed in self.seeds]
+        generators = [torch.Generator().manual_seed((seed + 7_919 * (step_index + 1)) ^ 0xD1FF) for seed in self.seeds]
         drawn = torch.stack([torch.randn(like.shape[1:], generator=each) for each in generators]).to(like)
         return drawn.repeat(len(like) // len(self.seeds), 1, 1, 1)
 
 
-def in_the_highs(backbone: Backbone, eta: float, latent: Tensor, seeds: list[int]) -> Renewal | None:
+def high_frequency_noise(backbone: Backbone, eta: float, latent: Tensor, seeds: list[int]) -> FreshNoise | None:
     """`eta` in the highs, falling to nothing below `CORNER_HZ`; None for an eta of 0.
 
     A row of the latent along its rising axis holds M / m neighbouring bands, and has the mean of their shares.
     """
-    if eta == 0 or backbone.rising is None:
+    if eta == 0 or backbone.frequency_axis is None:
         return None
     frequencies = torch.linspace(0, backbone.rate / 2, 4097)[1:]
     weights = backbone.grid.spread(frequencies)
     centres = (weights * frequencies[:, None]).sum(0) / weights.sum(0).clamp_min(1e-9)
     passed = 1 / (1 + (CORNER_HZ / centres.clamp_min(1e-3)) ** (2 * ORDER)).sqrt()
-    rows = torch.stack([each.mean() for each in passed.tensor_split(latent.shape[backbone.rising])])
-    return Renewal(eta * rows.to(latent).reshape(-1, *[1] * (-1 - backbone.rising)), seeds)
+    rows = torch.stack([each.mean() for each in passed.tensor_split(latent.shape[backbone.frequency_axis])])
+    return FreshNoise(eta * rows.to(latent).reshape(-1, *[1] * (-1 - backbone.frequency_axis)), seeds)

@@ -10,26 +10,26 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from engine.backbones.base import Backbone, Conditioning, clean_guess, noised
-from engine.backbones.batching import Passes, Work
+from engine.backbones.base import Backbone, Conditioning, add_noise, predict_clean
+from engine.backbones.batching import BatchedModel, Cost
 from engine.inversion import INVERSIONS
-from engine.inversion.base import Inversion, Ladder, Trail
+from engine.inversion.base import Inversion, InversionResult, Timesteps
 from engine.request import Request
 from host_bridge.errors import BadRequest
 
 
-def steps(request: Request, backbone: Backbone) -> int:
+def num_steps(request: Request, backbone: Backbone) -> int:
     """The request's own number of steps, or the model's."""
     return backbone.default_steps if request.steps is None else request.steps
 
 
-def ladder(request: Request, backbone: Backbone) -> Ladder:
+def timesteps_of(request: Request, backbone: Backbone) -> Timesteps:
     """The levels that a request climbs. Raises BadRequest for an impossible number of them."""
-    return Ladder.build(backbone.schedule, steps(request, backbone), request.depth)
+    return Timesteps.build(backbone.schedule, num_steps(request, backbone), request.depth)
 
 
 @dataclass(frozen=True, slots=True)
-class Dials:
+class MethodOptions:
     """The settings that only some methods have (see `Request`), as they are where a method does not have them."""
 
     unlike_others: bool = False
@@ -39,27 +39,27 @@ class Dials:
     guidance: float = 1.0
 
 
-def turned(method: "Method", request: Request) -> Dials:
+def resolve_options(method: "Method", request: Request) -> MethodOptions:
     """A method's dials as the request turns them. Raises BadRequest for one that the method does not have."""
-    asked = {each.name: getattr(request, each.name) for each in fields(Dials)}
+    asked = {each.name: getattr(request, each.name) for each in fields(MethodOptions)}
     given = {name: value for name, value in asked.items() if value is not None and value is not False}
     for name in given:
-        if name not in method.dials:
+        if name not in method.options:
             raise BadRequest(
                 f'The method "{method.name}" knows nothing of {name.replace("_", " ")}.',
                 "Leave it out, or choose a method that does: zerosep and dgmo have most of these.",
             )
-    return Dials(**{**method.dials, **given})
+    return MethodOptions(**{**method.options, **given})
 
 
-def copies(dials: Dials, request: Request) -> int:
+def inversions_per_window(options: MethodOptions, request: Request) -> int:
     """How many inversions of each window are held at once."""
-    own = dials.unlike_others or dials.rounds > 1
-    return dials.draws * (len(request.prompts) if own else 1)
+    own = options.unlike_others or options.rounds > 1
+    return options.draws * (len(request.prompts) if own else 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scene:
+class WindowBatch:
     """A batch of windows as a method meets it.
 
     model: asked for everything that another strength or prompt would change. memory: asked for the rest.
@@ -68,8 +68,8 @@ class Scene:
     seeds: one per window; whatever is drawn for a window is drawn from its own.
     """
 
-    model: Passes
-    memory: "Memory"
+    model: BatchedModel
+    model_cache: "ModelCache"
     table: Conditioning
     features: Tensor
     seeds: list[int]
@@ -91,22 +91,22 @@ class Scene:
         return len(self.request.prompts)
 
     @property
-    def null(self) -> int:
+    def null_row(self) -> int:
         """The null prompt's row of the table."""
         return len(self.request.prompts) + 1
 
     @property
-    def others(self) -> list[int]:
+    def other_rows(self) -> list[int]:
         """For each prompt the row of its rivals."""
-        return [self.null + 1 + slot for slot in range(len(self.request.prompts))]
+        return [self.null_row + 1 + slot for slot in range(len(self.request.prompts))]
 
     def rows(self, which: list[int]) -> Conditioning:
         """Conditioning for every window under each of these rows of the table, all windows of the first one first."""
         return self.table.rows(torch.tensor(which).repeat_interleave(self.windows))
 
-    def ladder(self) -> Ladder:
+    def timesteps(self) -> Timesteps:
         """The levels that the request climbs."""
-        return ladder(self.request, self.backbone)
+        return timesteps_of(self.request, self.backbone)
 
     def inversion(self) -> Inversion:
         """The request's way up."""
@@ -126,35 +126,37 @@ class Estimate:
     presence: Tensor | None = None
 
 
-class Memory(Protocol):
+class ModelCache(Protocol):
     """What is the same for several requests about the same windows: found out now, or kept from the last time."""
 
     def encode(self, features: Tensor) -> Tensor:
-        """As `Passes.encode`."""
+        """As `BatchedModel.encode`."""
         ...
 
     def decode(self, latent: Tensor) -> Tensor:
-        """As `Passes.decode`, of what `encode` gave: the mixture as the codec has it."""
+        """As `BatchedModel.decode`, of what `encode` gave: the mixture as the codec has it."""
         ...
 
-    def climb(self, inversion: Inversion, ladder: Ladder, latent: Tensor, source: Conditioning, seeds: list[int]) -> Trail:
+    def invert(
+        self, inversion: Inversion, timesteps: Timesteps, latent: Tensor, source: Conditioning, seeds: list[int]
+    ) -> InversionResult:
         """As `Inversion.climb` over the scene's model."""
         ...
 
-    def judge(self, scene: Scene) -> Tensor:
+    def score_presence(self, batch: WindowBatch) -> Tensor:
         """As `presence`."""
         ...
 
-    def estimate(self, method: "Method", scene: Scene) -> Estimate:
+    def estimate(self, method: "Method", batch: WindowBatch) -> Estimate:
         """As `Method.estimate`."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fresh:
+class NoCache:
     """A memory that keeps nothing."""
 
-    model: Passes
+    model: BatchedModel
 
     def encode(self, features: Tensor) -> Tensor:
         """Asks the codec."""
@@ -164,17 +166,19 @@ class Fresh:
         """Asks the codec."""
         return self.model.decode(latent)
 
-    def climb(self, inversion: Inversion, ladder: Ladder, latent: Tensor, source: Conditioning, seeds: list[int]) -> Trail:
+    def invert(
+        self, inversion: Inversion, timesteps: Timesteps, latent: Tensor, source: Conditioning, seeds: list[int]
+    ) -> InversionResult:
         """Climbs."""
-        return inversion.climb(self.model, ladder, latent, source, seeds)
+        return inversion.invert(self.model, timesteps, latent, source, seeds)
 
-    def judge(self, scene: Scene) -> Tensor:
+    def score_presence(self, batch: WindowBatch) -> Tensor:
         """Asks the network."""
-        return presence(scene)
+        return score_presence(batch)
 
-    def estimate(self, method: "Method", scene: Scene) -> Estimate:
+    def estimate(self, method: "Method", batch: WindowBatch) -> Estimate:
         """Asks the method."""
-        return method.estimate(scene)
+        return method.estimate(batch)
 
 
 Refine = Callable[[Request, Tensor, Tensor, Tensor, Callable[[float], None]], Tensor]
@@ -196,8 +200,8 @@ class Method(Protocol):
         ...
 
     @property
-    def dials(self) -> Mapping[str, float]:
-        """Which of `Dials` it has, and its own values of them."""
+    def options(self) -> Mapping[str, float]:
+        """Which of `MethodOptions` it has, and its own values of them."""
         ...
 
     @property
@@ -206,16 +210,16 @@ class Method(Protocol):
         by interpolation."""
         ...
 
-    def estimate(self, scene: Scene) -> Estimate:
+    def estimate(self, batch: WindowBatch) -> Estimate:
         """Masks at full strength (or at the request's, see `strength_in_mask`) for all prompts at once."""
         ...
 
-    def work(self, request: Request, backbone: Backbone) -> Work:
+    def cost(self, request: Request, backbone: Backbone) -> Cost:
         """What each window asks of the model where nothing is remembered."""
         ...
 
 
-def settle(masks: Tensor, powers: Tensor, present: Tensor, guidances: Tensor | None = None) -> Tensor:
+def finalise_masks(masks: Tensor, powers: Tensor, present: Tensor, guidances: Tensor | None = None) -> Tensor:
     """Masks as they are applied: silence for absent prompts, no bin given away twice at full strength, then each prompt's own
     strength as an exponent.
 
@@ -237,7 +241,7 @@ def settle(masks: Tensor, powers: Tensor, present: Tensor, guidances: Tensor | N
     return (shares / claims.sum(0).clamp_min(1) ** guided) ** exponent
 
 
-def exponents(method: Method, request: Request) -> Tensor:
+def mask_exponents(method: Method, request: Request) -> Tensor:
     """The power of each prompt's mask (K,): omega; or 1 where the guidance has used omega, and 0 where that was 0."""
     return torch.tensor([w if method.strength_in_mask else float(w > 0) for w in request.strengths])
 
@@ -248,7 +252,7 @@ def guidances(method: Method, request: Request) -> Tensor | None:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Probe:
+class NoiseProbe:
     """The mixture's noise as told under each prompt and under null, from the same noisy latents.
 
     guesses: (K + 1, B, c, t, m), clean guesses averaged over all draws, null last. scores: (K, B), how much better the
@@ -259,63 +263,63 @@ class Probe:
     scores: Tensor
 
 
-def probe(scene: Scene, heights: tuple[float, ...], draws: int) -> Probe:
+def probe(batch: WindowBatch, heights: tuple[float, ...], draws: int) -> NoiseProbe:
     """Noise the windows `draws` times to each height (a share of the way up), and ask all prompts and null about each."""
-    backbone, latent = scene.backbone, scene.memory.encode(scene.features)
-    slots, count = [*range(len(scene.request.prompts)), scene.null], len(heights) * draws
+    backbone, latent = batch.backbone, batch.model_cache.encode(batch.features)
+    slots, count = [*range(len(batch.request.prompts)), batch.null_row], len(heights) * draws
     levels = torch.tensor([backbone.schedule.level(height) for height in heights for _ in range(draws)])
     # another stream than the inversion's, which starts from the seed itself
-    generators = [torch.Generator().manual_seed(seed ^ 0x5EED) for seed in scene.seeds]
+    generators = [torch.Generator().manual_seed(seed ^ 0x5EED) for seed in batch.seeds]
     drawn = torch.stack([torch.randn(count, *latent.shape[1:], generator=each) for each in generators], 1).to(latent)
-    each_level = levels.repeat_interleave(scene.windows)
+    each_level = levels.repeat_interleave(batch.windows)
     alphas = backbone.schedule.alpha_bar(each_level)
-    x = noised(latent.repeat(count, 1, 1, 1), alphas, drawn.flatten(0, 1))
+    x = add_noise(latent.repeat(count, 1, 1, 1), alphas, drawn.flatten(0, 1))
     table_rows = torch.tensor(slots).repeat_interleave(len(x))
-    told = scene.model(x.repeat(len(slots), 1, 1, 1), each_level.repeat(len(slots)), scene.table.rows(table_rows))
-    clean = clean_guess(x.repeat(len(slots), 1, 1, 1), alphas.repeat(len(slots)), told)
+    told = batch.model(x.repeat(len(slots), 1, 1, 1), each_level.repeat(len(slots)), batch.table.rows(table_rows))
+    clean = predict_clean(x.repeat(len(slots), 1, 1, 1), alphas.repeat(len(slots)), told)
     errors = (told.unflatten(0, (len(slots), count, -1)) - drawn).square().mean((3, 4, 5)).sum(1)
-    return Probe(clean.unflatten(0, (len(slots), count, -1)).mean(1), errors[-1:] - errors[:-1])
+    return NoiseProbe(clean.unflatten(0, (len(slots), count, -1)).mean(1), errors[-1:] - errors[:-1])
 
 
-PRESENCE_HEIGHTS, PRESENCE_DRAWS = (0.2, 0.3, 0.4, 0.5), 2
+PRESENCE_LEVELS, PRESENCE_DRAWS = (0.2, 0.3, 0.4, 0.5), 2
 
 
-def presence(scene: Scene) -> Tensor:
+def score_presence(batch: WindowBatch) -> Tensor:
     """(K, B) scores of how surely each prompt's sound is in each window."""
-    return probe(scene, PRESENCE_HEIGHTS, PRESENCE_DRAWS).scores
+    return probe(batch, PRESENCE_LEVELS, PRESENCE_DRAWS).scores
 
 
-def presence_work(request: Request) -> Work:
+def presence_cost(request: Request) -> Cost:
     """What each window asks for `presence`."""
-    return Work(len(PRESENCE_HEIGHTS) * PRESENCE_DRAWS * (len(request.prompts) + 1), encodes=1)
+    return Cost(len(PRESENCE_LEVELS) * PRESENCE_DRAWS * (len(request.prompts) + 1), encodes=1)
 
 
-def judged(scene: Scene) -> Tensor | None:
+def score_presence_if_measured(batch: WindowBatch) -> Tensor | None:
     """`presence`, where thresholds make use of it: a model that nobody has measured is not asked."""
-    return None if scene.backbone.presence is None else scene.memory.judge(scene)
+    return None if batch.backbone.presence is None else batch.model_cache.score_presence(batch)
 
 
-def judging_work(request: Request, backbone: Backbone) -> Work:
+def presence_cost_if_measured(request: Request, backbone: Backbone) -> Cost:
     """What each window asks for `judged`."""
-    return Work() if backbone.presence is None else presence_work(request)
+    return Cost() if backbone.presence is None else presence_cost(request)
 
 
-DRAWS_APART = 0x9E3779B1
+SEED_STRIDE = 0x9E3779B1
 """Between the seeds of two draws of one window; windows' own seeds lie side by side."""
 
 
-def drawn(scene: Scene, draws: int) -> Scene:
+def repeat_windows(batch: WindowBatch, draws: int) -> WindowBatch:
     """The same windows, each `draws` times with a noise of its own, all windows of the first draw first."""
-    seeds = [(seed + draw * DRAWS_APART) % 2**63 for draw in range(draws) for seed in scene.seeds]
-    return replace(scene, features=scene.features.repeat(draws, 1, 1, 1), seeds=seeds)
+    seeds = [(seed + draw * SEED_STRIDE) % 2**63 for draw in range(draws) for seed in batch.seeds]
+    return replace(batch, features=batch.features.repeat(draws, 1, 1, 1), seeds=seeds)
 
 
-def averaged(estimates: Tensor, draws: int) -> Tensor:
+def mean_over_draws(estimates: Tensor, draws: int) -> Tensor:
     """(K, draws x B, ...) of a scene drawn several times -> their means (K, B, ...)."""
     means: Tensor = estimates.unflatten(1, (draws, -1)).mean(1)
     return means
 
 
-def masked(scene: Scene, masks: Tensor) -> Tensor:
+def apply_masks(batch: WindowBatch, masks: Tensor) -> Tensor:
     """The features of stems that are nothing but the mixture under masks: what a method without sound of its own says."""
-    return torch.stack([scene.backbone.scale(scene.features, mask.clamp_min(1e-5)) for mask in masks])
+    return torch.stack([batch.backbone.scale(batch.features, mask.clamp_min(1e-5)) for mask in masks])

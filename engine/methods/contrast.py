@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from engine.backbones.base import Backbone
-from engine.backbones.batching import Work
-from engine.methods.base import Estimate, Scene, masked, probe
+from engine.backbones.batching import Cost
+from engine.methods.base import Estimate, WindowBatch, apply_masks, probe
 from engine.request import Request
 
 HEIGHTS, DRAWS = (0.2, 0.3, 0.4), 6
@@ -25,21 +25,21 @@ class Contrast:
 
     name = "contrast"
     strength_in_mask = True
-    dials: ClassVar[Mapping[str, float]] = {}
+    options: ClassVar[Mapping[str, float]] = {}
     refine = None
 
-    def estimate(self, scene: Scene) -> Estimate:
+    def estimate(self, batch: WindowBatch) -> Estimate:
         """All prompts against null, and against each other where there are several."""
-        found = probe(scene, HEIGHTS, DRAWS)
-        magnitudes = torch.stack([scene.backbone.magnitude(scene.model.decode(guess)) for guess in found.guesses])
+        found = probe(batch, HEIGHTS, DRAWS)
+        magnitudes = torch.stack([batch.backbone.magnitude(batch.model.decode(guess)) for guess in found.guesses])
         gains = SHARPNESS * (magnitudes[:-1] / magnitudes[-1].clamp_min(1e-12)).clamp_min(1e-12).log()
-        masks = _shares(gains, complete=scene.request.complete)
-        return Estimate(masks, masked(scene, masks), found.scores)
+        masks = _shares(gains, complete=batch.request.complete)
+        return Estimate(masks, apply_masks(batch, masks), found.scores)
 
-    def work(self, request: Request, backbone: Backbone) -> Work:  # noqa: ARG002 - the same for every model
+    def cost(self, request: Request, backbone: Backbone) -> Cost:  # noqa: ARG002 - the same for every model
         """One batch for each prompt and one for null."""
         asked = len(request.prompts) + 1
-        return Work(len(HEIGHTS) * DRAWS * asked, encodes=1, decodes=asked)
+        return Cost(len(HEIGHTS) * DRAWS * asked, encodes=1, decodes=asked)
 
 
 def _shares(gains: Tensor, *, complete: bool) -> Tensor:

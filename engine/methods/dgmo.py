@@ -13,9 +13,19 @@ import torch
 from torch import Tensor
 
 from engine.backbones.base import Backbone
-from engine.backbones.batching import Work
-from engine.methods.base import Dials, Estimate, Scene, averaged, drawn, judged, judging_work, masked, turned
-from engine.methods.references import references, references_work
+from engine.backbones.batching import Cost
+from engine.methods.base import (
+    Estimate,
+    MethodOptions,
+    WindowBatch,
+    apply_masks,
+    mean_over_draws,
+    presence_cost_if_measured,
+    repeat_windows,
+    resolve_options,
+    score_presence_if_measured,
+)
+from engine.methods.references import references, references_cost
 from engine.request import Request
 
 STEPS = 300
@@ -43,27 +53,27 @@ class DGMO:
 
     name = "dgmo"
     strength_in_mask = True
-    dials: ClassVar[Mapping[str, float]] = {"unlike_others": False, "renew": 0.0, "rounds": 2, "draws": 1, "guidance": 1.0}
+    options: ClassVar[Mapping[str, float]] = {"unlike_others": False, "renew": 0.0, "rounds": 2, "draws": 1, "guidance": 1.0}
 
-    def estimate(self, scene: Scene) -> Estimate:
+    def estimate(self, batch: WindowBatch) -> Estimate:
         """Masks in closed form, the share itself: `refine` fits them. Features: the last round's references."""
-        dials, every = self._dials(scene.request), drawn(scene, self._dials(scene.request).draws)
-        under = scene.features.new_ones(len(scene.request.prompts), *scene.features.shape)
-        fit, shares, said, features = Fit.begun(START * under), under, under, scene.features[None]
-        strengths = [dials.guidance] * len(under)
+        options, every = self._options(batch.request), repeat_windows(batch, self._options(batch.request).draws)
+        under = batch.features.new_ones(len(batch.request.prompts), *batch.features.shape)
+        fit, shares, said, features = Fit.begun(START * under), under, under, batch.features[None]
+        strengths = [options.guidance] * len(under)
 
         def level(magnitudes: Tensor) -> Tensor:
-            return averaged(magnitudes.clamp_min(FLOOR).log(), dials.draws)
+            return mean_over_draws(magnitudes.clamp_min(FLOOR).log(), options.draws)
 
-        for turn in range(dials.rounds):
-            said, wholes = references(every, features.repeat(1, dials.draws, 1, 1, 1), strengths, dials)
-            stems = torch.stack([scene.backbone.magnitude(each) for each in said])
+        for turn in range(options.rounds):
+            said, wholes = references(every, features.repeat(1, options.draws, 1, 1, 1), strengths, options)
+            stems = torch.stack([batch.backbone.magnitude(each) for each in said])
             shares = under * (level(stems) - level(wholes)).exp()
-            if turn < dials.rounds - 1:
-                fit = fit.further(torch.ones_like(under), shares, None, STEPS, lambda _: scene.model.report())
+            if turn < options.rounds - 1:
+                fit = fit.further(torch.ones_like(under), shares, None, STEPS, lambda _: batch.model.report_progress())
                 under = mask(fit.logits)
-                features = masked(scene, under)
-        return Estimate(shares.clamp(0, 1), averaged(said, dials.draws), judged(scene))
+                features = apply_masks(batch, under)
+        return Estimate(shares.clamp(0, 1), mean_over_draws(said, options.draws), score_presence_if_measured(batch))
 
     def refine(
         self, request: Request, magnitudes: Tensor, masks: Tensor, spread: Tensor, progress: Callable[[float], None]
@@ -71,19 +81,19 @@ class DGMO:
         """The masks of the bins under which each channel's bands come to have their shares, in as many steps as all rounds."""
         sound = magnitudes.transpose(1, 2).float()
         logits = torch.full((len(masks), *sound.shape), START, device=sound.device)
-        steps = STEPS * self._dials(request).rounds
+        steps = STEPS * self._options(request).rounds
         found = fitted(sound, masks.to(sound), spread.to(sound), steps, logits, progress)
         return mask(found).transpose(2, 3)
 
-    def work(self, request: Request, backbone: Backbone) -> Work:
+    def cost(self, request: Request, backbone: Backbone) -> Cost:
         """The references, and the question whether each sound is there."""
-        dials = self._dials(request)
-        asked = references_work(request, backbone, [dials.guidance] * len(request.prompts), dials)
-        return asked + judging_work(request, backbone)
+        options = self._options(request)
+        asked = references_cost(request, backbone, [options.guidance] * len(request.prompts), options)
+        return asked + presence_cost_if_measured(request, backbone)
 
-    def _dials(self, request: Request) -> Dials:
-        dials = turned(self, request)
-        return replace(dials, draws=1) if request.mode == "ddim" else dials
+    def _options(self, request: Request) -> MethodOptions:
+        options = resolve_options(self, request)
+        return replace(options, draws=1) if request.mode == "ddim" else options
 
 
 def mask(logits: Tensor) -> Tensor:

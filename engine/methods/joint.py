@@ -15,10 +15,19 @@ import torch
 from torch import Tensor
 
 from engine.backbones.base import Backbone
-from engine.backbones.batching import Work
+from engine.backbones.batching import Cost
 from engine.inversion import INVERSIONS
-from engine.inversion.base import descend
-from engine.methods.base import Estimate, Scene, averaged, drawn, judged, judging_work, ladder, turned
+from engine.inversion.base import denoise
+from engine.methods.base import (
+    Estimate,
+    WindowBatch,
+    mean_over_draws,
+    presence_cost_if_measured,
+    repeat_windows,
+    resolve_options,
+    score_presence_if_measured,
+    timesteps_of,
+)
 from engine.request import Request
 
 POWER = 1.5
@@ -31,40 +40,47 @@ class Joint:
 
     name = "joint"
     strength_in_mask = True
-    dials: ClassVar[Mapping[str, float]] = {"draws": 1}
+    options: ClassVar[Mapping[str, float]] = {"draws": 1}
     refine = None
 
-    def estimate(self, scene: Scene) -> Estimate:
+    def estimate(self, batch: WindowBatch) -> Estimate:
         """One climb, one batched descent for all prompts and the rest."""
-        draws = turned(self, scene.request).draws
-        masks, features = (averaged(each, draws) for each in _shared(drawn(scene, draws)))
-        return Estimate(masks, features, judged(scene))
+        draws = resolve_options(self, batch.request).draws
+        masks, features = (mean_over_draws(each, draws) for each in _denoise_jointly(repeat_windows(batch, draws)))
+        return Estimate(masks, features, score_presence_if_measured(batch))
 
-    def work(self, request: Request, backbone: Backbone) -> Work:
+    def cost(self, request: Request, backbone: Backbone) -> Cost:
         """The climb, one descent per slot, the question whether each sound is there."""
-        rungs = ladder(request, backbone)
+        timesteps = timesteps_of(request, backbone)
         slots = len(request.prompts) + (not request.complete)
-        once = Work(INVERSIONS[request.mode].passes(rungs) + slots * len(rungs), encodes=1, decodes=slots)
-        return once * turned(self, request).draws + judging_work(request, backbone)
+        once = Cost(INVERSIONS[request.mode].passes(timesteps) + slots * len(timesteps), encodes=1, decodes=slots)
+        return once * resolve_options(self, request).draws + presence_cost_if_measured(request, backbone)
 
 
-def _shared(scene: Scene) -> tuple[Tensor, Tensor]:
+def _denoise_jointly(batch: WindowBatch) -> tuple[Tensor, Tensor]:
     """Masks and the model's own features (K, B, C, T, M) of the prompts' slots."""
-    backbone, rungs, inversion = scene.backbone, scene.ladder(), scene.inversion()
-    latent, mixture = scene.memory.encode(scene.features), backbone.magnitude(scene.features)
+    backbone, timesteps, inversion = batch.backbone, batch.timesteps(), batch.inversion()
+    latent, mixture = batch.model_cache.encode(batch.features), backbone.magnitude(batch.features)
 
-    def share(guesses: Tensor) -> Tensor:
+    def project_to_mixture(guesses: Tensor) -> Tensor:
         features = torch.stack([backbone.decode(guess) for guess in guesses])
         gain = mixture / torch.stack([backbone.magnitude(each) for each in features]).sum(0).clamp_min(1e-12)
         return torch.stack([backbone.encode(backbone.scale(each, gain)) for each in features])
 
-    count = len(scene.request.prompts)
-    slots = [*range(count)] if scene.request.complete else [*range(count), scene.unlike]
-    trail = scene.memory.climb(inversion, rungs, latent, scene.rows([scene.unlike]), scene.seeds)
-    ones, null = torch.ones(len(slots) * scene.windows), scene.rows([scene.null] * len(slots))
-    latents = descend(
-        scene.model, rungs, inversion, trail, scene.rows(slots), null, ones, share if backbone.exact_codec else None
+    count = len(batch.request.prompts)
+    slots = [*range(count)] if batch.request.complete else [*range(count), batch.unlike]
+    inverted = batch.model_cache.invert(inversion, timesteps, latent, batch.rows([batch.unlike]), batch.seeds)
+    ones, null = torch.ones(len(slots) * batch.windows), batch.rows([batch.null_row] * len(slots))
+    latents = denoise(
+        batch.model,
+        timesteps,
+        inversion,
+        inverted,
+        batch.rows(slots),
+        null,
+        ones,
+        project_to_mixture if backbone.lossless_codec else None,
     )
-    features = torch.stack([scene.model.decode(each) for each in latents])
+    features = torch.stack([batch.model.decode(each) for each in latents])
     powers = torch.stack([backbone.magnitude(each) for each in features]) ** POWER
     return (powers / powers.sum(0).clamp_min(1e-30))[:count], features[:count]

@@ -6,8 +6,8 @@ from typing import ClassVar
 import torch
 
 from engine.backbones.base import Backbone
-from engine.backbones.batching import Work
-from engine.methods.base import Estimate, Scene
+from engine.backbones.batching import Cost
+from engine.methods.base import Estimate, WindowBatch
 from engine.request import Request
 
 
@@ -16,14 +16,14 @@ class Mixture:
 
     name = "mixture"
     strength_in_mask = True
-    dials: ClassVar[Mapping[str, float]] = {}
+    options: ClassVar[Mapping[str, float]] = {}
     refine = None
 
-    def estimate(self, scene: Scene) -> Estimate:
+    def estimate(self, batch: WindowBatch) -> Estimate:
         """All of the mixture for each prompt (at full strength several prompts share it equally)."""
-        masks = torch.ones(len(scene.request.prompts), *scene.features.shape, device=scene.features.device)
-        return Estimate(masks, scene.features.expand_as(masks))
+        masks = torch.ones(len(batch.request.prompts), *batch.features.shape, device=batch.features.device)
+        return Estimate(masks, batch.features.expand_as(masks))
 
-    def work(self, request: Request, backbone: Backbone) -> Work:  # noqa: ARG002 - asks nothing
+    def cost(self, request: Request, backbone: Backbone) -> Cost:  # noqa: ARG002 - asks nothing
         """None."""
-        return Work()
+        return Cost()

@@ -14,8 +14,8 @@ from scipy.fft import dct
 from torch import Tensor
 
 from engine.backbones.base import Backbone
-from engine.backbones.batching import Work
-from engine.methods.base import Estimate, Scene, masked
+from engine.backbones.batching import Cost
+from engine.methods.base import Estimate, WindowBatch, apply_masks
 from engine.request import Request
 
 TEMPLATES, COEFFICIENTS, ITERATIONS = 50, 13, 200
@@ -26,22 +26,22 @@ class NMF:
 
     name = "nmf"
     strength_in_mask = True
-    dials: ClassVar[Mapping[str, float]] = {}
+    options: ClassVar[Mapping[str, float]] = {}
     refine = None
 
-    def estimate(self, scene: Scene) -> Estimate:
+    def estimate(self, batch: WindowBatch) -> Estimate:
         """One group per prompt, and one for the rest unless the prompts name every sound."""
-        count = len(scene.request.prompts)
-        groups = count + (not scene.request.complete)
-        magnitudes = scene.backbone.magnitude(scene.features)
-        windows = zip(magnitudes, scene.seeds, strict=True)
+        count = len(batch.request.prompts)
+        groups = count + (not batch.request.complete)
+        magnitudes = batch.backbone.magnitude(batch.features)
+        windows = zip(magnitudes, batch.seeds, strict=True)
         each = torch.stack([_grouped(window.flatten(0, 1), groups, seed % 2**32)[:count] for window, seed in windows], 1)
         masks = each.reshape(count, *magnitudes.shape).to(magnitudes)
-        return Estimate(masks, masked(scene, masks))
+        return Estimate(masks, apply_masks(batch, masks))
 
-    def work(self, request: Request, backbone: Backbone) -> Work:  # noqa: ARG002 - asks nothing
+    def cost(self, request: Request, backbone: Backbone) -> Cost:  # noqa: ARG002 - asks nothing
         """None."""
-        return Work()
+        return Cost()
 
 
 def _grouped(magnitude: Tensor, groups: int, seed: int) -> Tensor:

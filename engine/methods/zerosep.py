@@ -7,9 +7,19 @@ import torch
 from torch import Tensor
 
 from engine.backbones.base import Backbone
-from engine.backbones.batching import Work
-from engine.methods.base import Dials, Estimate, Scene, averaged, drawn, judged, judging_work, masked, turned
-from engine.methods.references import references, references_work
+from engine.backbones.batching import Cost
+from engine.methods.base import (
+    Estimate,
+    MethodOptions,
+    WindowBatch,
+    apply_masks,
+    mean_over_draws,
+    presence_cost_if_measured,
+    repeat_windows,
+    resolve_options,
+    score_presence_if_measured,
+)
+from engine.methods.references import references, references_cost
 from engine.request import Request
 
 
@@ -23,21 +33,23 @@ class ZeroSep:
 
     name = "zerosep"
     strength_in_mask = False
-    dials: ClassVar[Mapping[str, float]] = {"unlike_others": False, "renew": 0.0, "rounds": 1, "draws": 1}
+    options: ClassVar[Mapping[str, float]] = {"unlike_others": False, "renew": 0.0, "rounds": 1, "draws": 1}
     refine = None
 
-    def estimate(self, scene: Scene) -> Estimate:
+    def estimate(self, batch: WindowBatch) -> Estimate:
         """One climb, one batched descent for all prompts; the same for each further round, with a climb per prompt."""
-        dials = turned(self, scene.request)
-        masks, features = (averaged(each, dials.draws) for each in _rounds(drawn(scene, dials.draws), dials))
-        whole = [slot for slot, omega in enumerate(scene.request.strengths) if omega == 0]
-        features[whole] = scene.features.to(features)
-        return Estimate(masks, features, judged(scene))
+        options = resolve_options(self, batch.request)
+        masks, features = (
+            mean_over_draws(each, options.draws) for each in _iterate(repeat_windows(batch, options.draws), options)
+        )
+        whole = [slot for slot, omega in enumerate(batch.request.strengths) if omega == 0]
+        features[whole] = batch.features.to(features)
+        return Estimate(masks, features, score_presence_if_measured(batch))
 
-    def work(self, request: Request, backbone: Backbone) -> Work:
+    def cost(self, request: Request, backbone: Backbone) -> Cost:
         """The references, and the question whether each sound is there."""
-        asked = references_work(request, backbone, _asked_at(request), turned(self, request))
-        return asked + judging_work(request, backbone)
+        asked = references_cost(request, backbone, _asked_at(request), resolve_options(self, request))
+        return asked + presence_cost_if_measured(request, backbone)
 
 
 def _asked_at(request: Request) -> list[float]:
@@ -45,13 +57,13 @@ def _asked_at(request: Request) -> list[float]:
     return [1.0 if omega == 0 and len(request.strengths) > 1 else omega for omega in request.strengths]
 
 
-def _rounds(scene: Scene, dials: Dials) -> tuple[Tensor, Tensor]:
+def _iterate(batch: WindowBatch, options: MethodOptions) -> tuple[Tensor, Tensor]:
     """Masks, and what the last descents said, (K, B, C, T, M)."""
-    features, masks = scene.features[None], scene.features.new_ones(())
+    features, masks = batch.features[None], batch.features.new_ones(())
     said = features
-    for _ in range(dials.rounds):
-        said, wholes = references(scene, features, _asked_at(scene.request), dials)
-        stems = torch.stack([scene.backbone.magnitude(stem) for stem in said])
+    for _ in range(options.rounds):
+        said, wholes = references(batch, features, _asked_at(batch.request), options)
+        stems = torch.stack([batch.backbone.magnitude(stem) for stem in said])
         masks = masks * (stems / wholes.clamp_min(1e-12)).clamp(0, 1)
-        features = masked(scene, masks)
+        features = apply_masks(batch, masks)
     return masks, said

@@ -271,7 +271,7 @@ _FREE = {"mit", "apache-2.0", "bsd-3-clause", "cc0-1.0", "cc-by-4.0"}
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class InstalledModel:
     """A model that is here and whole."""
 
     weights: Weights
@@ -285,7 +285,7 @@ class Found:
         return fingerprints.of_files(self.folder, self.files)
 
 
-def find(name: str) -> Found:
+def find(name: str) -> InstalledModel:
     """The model that a person named: one of the catalogue's, else a folder, else a hub id "org/name" that was fetched.
 
     Raises BadRequest for a name that nobody knows; BadModel for weights that are not here, incomplete or damaged.
@@ -339,7 +339,7 @@ def folder_of(hub: str | None) -> Path | None:
         return None
 
 
-def at(folder: Path) -> Found:
+def at(folder: Path) -> InstalledModel:
     """The model in a folder. Raises BadModel naming the file that is missing or cut short.
 
     A snapshot in the hub's cache is known by its path; about any other folder only its own files are asked.
@@ -359,7 +359,7 @@ def at(folder: Path) -> Found:
                 files.append(str(Path(name).with_name(shard).as_posix()))
                 _check(folder, files[-1], weights)
     size = weights.size or sum((folder / name).stat().st_size for name in set(files))
-    return Found(replace(weights, size=size), folder, tuple(dict.fromkeys(files)))
+    return InstalledModel(replace(weights, size=size), folder, tuple(dict.fromkeys(files)))
 
 
 def described(folder: Path, hub: str | None, there: Collection[str] = ()) -> Weights:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from engine.models import catalogue as weights
-from engine.models.catalogue import CATALOGUE, Found, Weights
+from engine.models.catalogue import CATALOGUE, InstalledModel, Weights
 from engine.models.hub_errors import hub_told
 from host_bridge.errors import BadModel, CannotWrite
-from host_bridge.files.plain import write_whole
+from host_bridge.files.plain import write_atomic
 from host_bridge.types import Progress, quietly
 
 BLOCK = 1 << 20
@@ -51,7 +51,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DownloadPlan:
     """What a model consists of on the hub, and what of it is not here, or not as it should be."""
 
     weights: Weights
@@ -65,7 +65,7 @@ class Plan:
         return sum(piece.size for piece in self.missing)
 
 
-def plan(name: str, progress: Progress = quietly) -> Plan | None:
+def plan(name: str, progress: Progress = quietly) -> DownloadPlan | None:
     """Ask the hub what a model consists of, and compare it with what is here; None for a model that comes along.
 
     Raises BadRequest for a name that nobody knows, BadModel where the hub cannot be asked or the model cannot be run, and
@@ -87,7 +87,7 @@ def plan(name: str, progress: Progress = quietly) -> Plan | None:
         for other, names in COMPANIONS.get(model.backbone, {}).items():
             pieces += tuple(piece for piece in _listed(other)[1] if piece.name in names)
     missing = tuple(piece for piece in pieces if not _whole(piece.path, piece, partial(progress, 0.0)))
-    return Plan(model, commit, pieces, missing)
+    return DownloadPlan(model, commit, pieces, missing)
 
 
 def _listed(hub: str) -> tuple[str, list[Piece]]:
@@ -99,7 +99,7 @@ def _listed(hub: str) -> tuple[str, list[Piece]]:
     return info.sha, [Piece(each.rfilename, each.size or 0, _digest_told(each), hub, info.sha) for each in info.siblings or ()]
 
 
-def fetch(wanted: Plan, progress: Progress = quietly) -> Found:
+def fetch(wanted: DownloadPlan, progress: Progress = quietly) -> InstalledModel:
     """Fetch what is missing, and compare each file with the hub's digest of it. Returns the model, which is whole then.
 
     `progress` is called at least every 10 MiB, and where it raises Cancelled nothing more is fetched. Raises CannotWrite
@@ -124,12 +124,12 @@ def fetch(wanted: Plan, progress: Progress = quietly) -> Found:
     for hub, commit in dict.fromkeys((piece.hub, piece.commit) for piece in reversed(wanted.pieces)):
         ref = _snapshot(hub, commit).parents[1] / "refs" / "main"
         ref.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(ref, commit.encode(), 0o644)  # only now is it the version that is found by its name
+        write_atomic(ref, commit.encode(), 0o644)  # only now is it the version that is found by its name
     progress(1.0, "fetched")
     return weights.at(_snapshot(wanted.weights.hub, wanted.commit))
 
 
-def verify(found: Found, progress: Progress = quietly) -> dict[str, bool | None]:
+def verify(found: InstalledModel, progress: Progress = quietly) -> dict[str, bool | None]:
     """For each file of a model: whether its bytes have the digest that the hub's cache keeps of it; None where it keeps none.
 
     No network is asked: the cache names a file after its digest. A folder outside of the cache has no digests.
@@ -249,7 +249,7 @@ def megabytes(size: int) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB" if size < 1e7 else f"{size / 1e6:.0f} MB"
 
 
-def _check_disk(wanted: Plan) -> None:
+def _check_disk(wanted: DownloadPlan) -> None:
     """Raise CannotWrite where the cache's disk has no room for what is missing."""
     from huggingface_hub import constants
 

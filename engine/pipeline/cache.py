@@ -18,9 +18,9 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from engine.backbones.base import Conditioning
-from engine.backbones.batching import Passes, Work
-from engine.inversion.base import Inversion, Ladder, Trail
-from engine.methods.base import Estimate, Method, Scene, presence, presence_work, turned
+from engine.backbones.batching import BatchedModel, Cost
+from engine.inversion.base import Inversion, InversionResult, Timesteps
+from engine.methods.base import Estimate, Method, WindowBatch, presence_cost, resolve_options, score_presence
 from engine.pipeline import algorithm
 from host_bridge.files import atomic
 
@@ -31,7 +31,7 @@ DIGEST = hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class DiskCache:
     """A folder of checked entries, bounded in bytes."""
 
     folder: Path
@@ -83,107 +83,111 @@ class Shelf:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Recall:
-    """A `Memory`: what was asked before comes from the shelf, the rest from the model."""
+class CachedModel:
+    """A `ModelCache`: what was asked before comes from the shelf, the rest from the model."""
 
-    shelf: Shelf
-    model: Passes
+    disk_cache: DiskCache
+    model: BatchedModel
 
     def encode(self, features: Tensor) -> Tensor:
-        """`Passes.encode` with a memory."""
-        return self._coded("encode", self.model.encode, features, Work(encodes=1))
+        """`BatchedModel.encode` with a memory."""
+        return self._coded("encode", self.model.encode, features, Cost(encodes=1))
 
     def decode(self, latent: Tensor) -> Tensor:
-        """`Passes.decode` with a memory."""
-        return self._coded("decode", self.model.decode, latent, Work(decodes=1))
+        """`BatchedModel.decode` with a memory."""
+        return self._coded("decode", self.model.decode, latent, Cost(decodes=1))
 
-    def _coded(self, way: str, code: Callable[[Tensor], Tensor], windows: Tensor, each: Work) -> Tensor:
-        if self.model.backbone.exact_codec:  # quicker done again than found again
+    def _coded(self, way: str, code: Callable[[Tensor], Tensor], windows: Tensor, each: Cost) -> Tensor:
+        if self.model.backbone.lossless_codec:  # quicker done again than found again
             return code(windows)
         answers = []
         for window in windows.split(1):
             name = self._key(way, [], window)
-            if (entry := self.shelf.get(name)) is None:
+            if (entry := self.disk_cache.get(name)) is None:
                 entry = {"answer": code(window)}
-                self.shelf.put(name, entry)
+                self.disk_cache.put(name, entry)
             else:
-                self.model.spare(each)
+                self.model.count_skipped(each)
             answers.append(entry["answer"].to(windows.device))
         return torch.cat(answers)
 
-    def climb(self, inversion: Inversion, ladder: Ladder, latent: Tensor, source: Conditioning, seeds: list[int]) -> Trail:
+    def invert(
+        self, inversion: Inversion, timesteps: Timesteps, latent: Tensor, source: Conditioning, seeds: list[int]
+    ) -> InversionResult:
         """`Inversion.climb` with a memory: windows that are new are climbed as one batch."""
-        keys = [self._way(inversion, ladder, latent[i], source.rows(torch.tensor([i])), seed) for i, seed in enumerate(seeds)]
-        kept = [self.shelf.get(key) for key in keys]
+        keys = [
+            self._way(inversion, timesteps, latent[i], source.rows(torch.tensor([i])), seed) for i, seed in enumerate(seeds)
+        ]
+        kept = [self.disk_cache.get(key) for key in keys]
         missing = [i for i, entry in enumerate(kept) if entry is None]
-        self.model.spare(Work(inversion.passes(ladder)) * (len(keys) - len(missing)))
+        self.model.count_skipped(Cost(inversion.passes(timesteps)) * (len(keys) - len(missing)))
         if missing:
             rows = torch.tensor(missing)
-            some = inversion.climb(self.model, ladder, latent[rows], source.rows(rows), [seeds[i] for i in missing])
-            for i, top, noises in zip(missing, some.top, some.noises, strict=True):
+            some = inversion.invert(self.model, timesteps, latent[rows], source.rows(rows), [seeds[i] for i in missing])
+            for i, top, noises in zip(missing, some.latent, some.noises, strict=True):
                 kept[i] = {"top": top, "noises": noises}
-                self.shelf.put(keys[i], {"top": top, "noises": noises})
+                self.disk_cache.put(keys[i], {"top": top, "noises": noises})
         whole = [entry for entry in kept if entry is not None]
         top, noises = (torch.stack([entry[name].to(latent.device) for entry in whole]) for name in ("top", "noises"))
-        return Trail(top, noises)
+        return InversionResult(top, noises)
 
-    def _way(self, inversion: Inversion, ladder: Ladder, latent: Tensor, source: Conditioning, seed: int) -> str:
+    def _way(self, inversion: Inversion, timesteps: Timesteps, latent: Tensor, source: Conditioning, seed: int) -> str:
         """Everything the trail depends on: sound, model, way up, levels, inversion prompt, seed."""
         words = (source.tensors[name] for name in sorted(source.tensors))
-        return self._key(f"climb {inversion.name} {seed}", [inversion], latent, ladder.levels, *words)
+        return self._key(f"climb {inversion.name} {seed}", [inversion], latent, timesteps.levels, *words)
 
-    def judge(self, scene: Scene) -> Tensor:
+    def score_presence(self, batch: WindowBatch) -> Tensor:
         """`presence` with a memory, of windows that are new: it depends on no strength, no method and no way up."""
-        asked = scene.table.rows(torch.tensor([*range(len(scene.request.prompts)), scene.null]))
+        asked = batch.table.rows(torch.tensor([*range(len(batch.request.prompts)), batch.null_row]))
         words = [asked.tensors[name] for name in sorted(asked.tensors)]
         keys = [
             self._key(f"presence {seed}", [], features, *words)
-            for features, seed in zip(scene.features, scene.seeds, strict=True)
+            for features, seed in zip(batch.features, batch.seeds, strict=True)
         ]
 
-        def ask(some: Scene) -> list[dict[str, Tensor]]:
-            return [{"scores": scores} for scores in presence(some).unbind(1)]
+        def ask(some: WindowBatch) -> list[dict[str, Tensor]]:
+            return [{"scores": scores} for scores in score_presence(some).unbind(1)]
 
-        found = self._remembered(scene, keys, ask, presence_work(scene.request))
-        return torch.stack([entry["scores"].to(scene.features.device) for entry in found], 1)
+        found = self._remembered(batch, keys, ask, presence_cost(batch.request))
+        return torch.stack([entry["scores"].to(batch.features.device) for entry in found], 1)
 
-    def estimate(self, method: Method, scene: Scene) -> Estimate:
+    def estimate(self, method: Method, batch: WindowBatch) -> Estimate:
         """`Method.estimate` with a memory, for methods whose strength is in the mask: their answer is the same for all."""
         if not method.strength_in_mask:
-            return method.estimate(scene)
-        request = scene.request
-        asked = (request.prompts, request.unlike, request.complete, request.mode, len(scene.ladder()), request.depth)
-        settings = (*asked, turned(method, request))
+            return method.estimate(batch)
+        request = batch.request
+        asked = (request.prompts, request.unlike, request.complete, request.mode, len(batch.timesteps()), request.depth)
+        settings = (*asked, resolve_options(method, request))
         keys = [
-            self._key(f"answer {method.name} {settings} {seed}", [method, scene.inversion()], features)
-            for features, seed in zip(scene.features, scene.seeds, strict=True)
+            self._key(f"answer {method.name} {settings} {seed}", [method, batch.inversion()], features)
+            for features, seed in zip(batch.features, batch.seeds, strict=True)
         ]
 
-        def ask(some: Scene) -> list[dict[str, Tensor]]:
+        def ask(some: WindowBatch) -> list[dict[str, Tensor]]:
             told = method.estimate(some)
             sure = told.masks.new_zeros(0, some.windows) if told.presence is None else told.presence
             rows = zip(told.masks.unbind(1), told.features.unbind(1), sure.unbind(1), strict=True)
             return [{"masks": masks, "features": features, "presence": each} for masks, features, each in rows]
 
-        found = self._remembered(scene, keys, ask, method.work(request, scene.backbone))
+        found = self._remembered(batch, keys, ask, method.cost(request, batch.backbone))
         masks, features, sure = (
-            torch.stack([entry[name].to(scene.features.device) for entry in found], 1)
+            torch.stack([entry[name].to(batch.features.device) for entry in found], 1)
             for name in ("masks", "features", "presence")
         )
         return Estimate(masks, features, sure if sure.numel() else None)
 
     def _remembered(
-        self, scene: Scene, keys: list[str], ask: Callable[[Scene], list[dict[str, Tensor]]], each: Work
+        self, batch: WindowBatch, keys: list[str], ask: Callable[[WindowBatch], list[dict[str, Tensor]]], each: Cost
     ) -> list[dict[str, Tensor]]:
         """An entry per window: those that are kept, and those of the others, which are asked about as one batch."""
-        kept = [self.shelf.get(key) for key in keys]
+        kept = [self.disk_cache.get(key) for key in keys]
         missing = [index for index, entry in enumerate(kept) if entry is None]
-        self.model.spare(each * (len(keys) - len(missing)))
+        self.model.count_skipped(each * (len(keys) - len(missing)))
         if missing:
-            some = replace(scene, features=scene.features[missing], seeds=[scene.seeds[index] for index in missing])
+            some = replace(batch, features=batch.features[missing], seeds=[batch.seeds[index] for index in missing])
             for index, entry in zip(missing, ask(some), strict=True):
                 kept[index] = entry
-                self.shelf.put(keys[index], entry)
+                self.disk_cache.put(keys[index], entry)
         return [entry for entry in kept if entry is not None]
 
     def _key(self, words: str, parts: list[object], *tensors: Tensor) -> str:

@@ -14,14 +14,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.audio import source as audio
-from engine.audio.chunks import Layout, Tape, cut
+from engine.audio.chunks import ChunkLayout, OverlapAddFile, cut_chunks
 from engine.backbones.base import Backbone, Conditioning
-from engine.backbones.batching import Passes, Work
+from engine.backbones.batching import BatchedModel, Cost
 from engine.methods import METHODS
-from engine.methods.base import Estimate, Fresh, Method, Scene, copies, ladder, presence_work, turned
-from engine.pipeline.cache import Recall, Shelf
-from engine.pipeline.masking import Fit
-from engine.pipeline.prefetch import ahead, behind
+from engine.methods.base import (
+    Estimate,
+    Method,
+    NoCache,
+    WindowBatch,
+    inversions_per_window,
+    presence_cost,
+    resolve_options,
+    timesteps_of,
+)
+from engine.pipeline.cache import CachedModel, DiskCache
+from engine.pipeline.masking import MaskProjector
+from engine.pipeline.prefetch import prefetch, write_behind
 from engine.pipeline.presence import Verdict, verdicts
 from engine.request import Request
 from host_bridge.types import Progress
@@ -36,23 +45,23 @@ LATENTS_PER_ITEM = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ModelOutput:
     """What the model made of a region: masks, its own features of each stem where asked for, a verdict per prompt, and what
     it was asked."""
 
-    masks: Tape
-    features: Tape | None
+    masks: OverlapAddFile
+    features: OverlapAddFile | None
     verdicts: list[Verdict]
-    work: Work
+    cost: Cost
 
 
 def method_for(request: Request, backbone: Backbone) -> Method:
     """The method that the request names, or the model's best: joint where its codec is free, else ZeroSep's descent."""
-    return METHODS[request.method or ("joint" if backbone.exact_codec else "zerosep")]
+    return METHODS[request.method or ("joint" if backbone.lossless_codec else "zerosep")]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Listener:
+class WindowRunner:
     """A backbone, a method and one request, ready for any number of windows.
 
     shelf: where inversions and answers are kept, or None where they are not.
@@ -61,8 +70,8 @@ class Listener:
     backbone: Backbone
     method: Method
     request: Request
-    shelf: Shelf | None
-    passes: Passes
+    disk_cache: DiskCache | None
+    passes: BatchedModel
     table: Conditioning
 
     def answer(self, windows: Tensor, first: int) -> Estimate:
@@ -75,7 +84,7 @@ class Listener:
         loud = (sound.abs().amax((1, 2)) > SILENCE).nonzero()[:, 0].cpu()
         features = self.backbone.analyse(sound).cpu()
         masks, features = torch.zeros(prompts, *features.shape), features.repeat(prompts, 1, 1, 1, 1)
-        self.passes.spare(self.method.work(self.request, self.backbone) * (len(windows) - len(loud)))
+        self.passes.count_skipped(self.method.cost(self.request, self.backbone) * (len(windows) - len(loud)))
         if not len(loud):
             return Estimate(masks, features, torch.zeros(prompts, 0))
         told = self._ask(sound[loud], [_seed(self.request.seed, first + int(index)) for index in loud])
@@ -87,74 +96,78 @@ class Listener:
         """The method about windows that hold sound."""
         model = self.backbone
         gain = model.gain(sound)[:, None, None]
-        memory = Fresh(self.passes) if self.shelf is None else Recall(self.shelf, self.passes)
-        scene = Scene(self.passes, memory, self.table, model.analyse(sound * gain), seeds, self.request)
-        told = memory.estimate(self.method, scene)
-        kept = model.magnitude(scene.features).clamp_min(1e-12)
+        model_cache = NoCache(self.passes) if self.disk_cache is None else CachedModel(self.disk_cache, self.passes)
+        batch = WindowBatch(self.passes, model_cache, self.table, model.analyse(sound * gain), seeds, self.request)
+        told = model_cache.estimate(self.method, batch)
+        kept = model.magnitude(batch.features).clamp_min(1e-12)
         powers = self.request.strengths if self.method.strength_in_mask else [1.0] * len(told.features)
         level = (1 / gain)[..., None]
 
         def said(stem: Tensor, power: float) -> Tensor:
             if power == 1:  # as the model said it, phase and all where its features have any
                 return model.scale(stem, level)
-            return model.scale(scene.features, (model.magnitude(stem).clamp_min(1e-12) / kept) ** power * level)
+            return model.scale(batch.features, (model.magnitude(stem).clamp_min(1e-12) / kept) ** power * level)
 
         features = torch.stack([said(stem, power) for stem, power in zip(told.features, powers, strict=True)])
         return Estimate(told.masks, features, told.presence)
 
 
-def listen(backbone: Backbone, shelf: Shelf, source: audio.Source, request: Request, folder: Path, progress: Progress) -> Heard:
+def run_inference(
+    backbone: Backbone, disk_cache: DiskCache, source: audio.AudioSource, request: Request, folder: Path, progress: Progress
+) -> ModelOutput:
     """Separate a region as far as the model goes; tapes are made in `folder`. Raises Cancelled through `progress`."""
     grid, method = backbone.grid, method_for(request, backbone)
     table = backbone.embed(request.words)
-    layout = Layout(Fit(grid, backbone.rate, source.rate).frames(source.length), backbone.window // grid.hop)
-    passes = Passes(backbone, progress, method.work(request, backbone) * len(layout.starts))
+    layout = ChunkLayout(MaskProjector(grid, backbone.rate, source.rate).frames(source.length), backbone.window // grid.hop)
+    passes = BatchedModel(backbone, progress, method.cost(request, backbone) * len(layout.starts))
     latent = _latent_bytes(backbone)
-    keep = shelf if _levels(request, backbone) * latent * len(layout.starts) < shelf.bound // 2 else None
-    listener = Listener(backbone, method, request, keep, passes, table)
+    keep = disk_cache if _levels(request, backbone) * latent * len(layout.starts) < disk_cache.bound // 2 else None
+    runner = WindowRunner(backbone, method, request, keep, passes, table)
 
-    tape = partial(Tape, layout=layout, slots=len(request.prompts), channels=backbone.channels, bands=grid.bands)
+    tape = partial(OverlapAddFile, layout=layout, slots=len(request.prompts), channels=backbone.channels, bands=grid.bands)
     masks = tape(folder / "masks")
     features = tape(folder / "features") if request.generative else None
     scores: list[Tensor] = []
-    first, size = 0, at_once(request, backbone, latent)
-    windows = cut(audio.heard_by(source, backbone.rate, backbone.channels), layout, grid.hop)
+    first, size = 0, windows_per_group(request, backbone, latent)
+    windows = cut_chunks(audio.blocks_for_model(source, backbone.rate, backbone.channels), layout, grid.hop)
 
-    def lay(estimate: Estimate) -> None:
+    def append(estimate: Estimate) -> None:
         for index in range(estimate.masks.shape[1]):
-            masks.lay(estimate.masks[:, index].numpy())
+            masks.append(estimate.masks[:, index].numpy())
             if features is not None:
-                features.lay(estimate.features[:, index].numpy())
+                features.append(estimate.features[:, index].numpy())
 
-    groups = (_held(np.stack(group), backbone.device) for group in iter(lambda: list(islice(windows, size)), []))
-    with behind(lay) as put:
-        for group in ahead(groups):
-            estimate = listener.answer(group, first)
+    groups = (_to_device(np.stack(group), backbone.device) for group in iter(lambda: list(islice(windows, size)), []))
+    with write_behind(append) as put:
+        for group in prefetch(groups):
+            estimate = runner.answer(group, first)
             put(estimate)
             if estimate.presence is not None:
                 scores.append(estimate.presence)
             first += len(group)
     if keep is not None:
         keep.trim()
-    return Heard(masks, features, verdicts(torch.cat(scores, 1), backbone.presence), passes.done)
+    return ModelOutput(masks, features, verdicts(torch.cat(scores, 1), backbone.presence), passes.done)
 
 
-def _held(windows: NDArray[np.float32], device: torch.device) -> Tensor:
+def _to_device(windows: NDArray[np.float32], device: torch.device) -> Tensor:
     """Windows as the device likes to fetch them: CUDA copies from pinned memory while it computes."""
     held = torch.from_numpy(windows)
     return held.pin_memory() if device.type == "cuda" else held
 
 
-def at_once(request: Request, backbone: Backbone, latent: int) -> int:
+def windows_per_group(request: Request, backbone: Backbone, latent: int) -> int:
     """How many windows are worked on at once, given the bytes of a latent: at the height of a climb, or when the network is
     asked about all draws of all prompts, whichever takes more."""
-    items = max(_levels(request, backbone), presence_work(request).passes)
+    items = max(_levels(request, backbone), presence_cost(request).passes)
     return max(1, GROUP_BYTES // (LATENTS_PER_ITEM * items * latent))
 
 
 def _levels(request: Request, backbone: Backbone) -> int:
     """Latents of one window's inversions."""
-    return copies(turned(method_for(request, backbone), request), request) * (len(ladder(request, backbone)) + 1)
+    return inversions_per_window(resolve_options(method_for(request, backbone), request), request) * (
+        len(timesteps_of(request, backbone)) + 1
+    )
 
 
 def _latent_bytes(backbone: Backbone) -> int:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.audio.chunks import Tape
+from engine.audio.chunks import OverlapAddFile
 from engine.audio.stft import overlap_add
 from engine.backbones.base import Grid
 from host_bridge.types import Hertz, Samples
@@ -25,7 +25,7 @@ BLOCK_S = 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fit:
+class MaskProjector:
     """From a backbone's grid at its rate to spectrogram frames at the region's rate."""
 
     grid: Grid
@@ -51,7 +51,7 @@ class Fit:
         """Frames of the model's grid that cover `length` samples of the region."""
         return max(1, int(np.ceil(length * self.model_rate / self.rate / self.grid.hop)))
 
-    def masks(self, tape: Tape, position: Samples, count: int) -> Tensor:
+    def masks(self, tape: OverlapAddFile, position: Samples, count: int) -> Tensor:
         """The tape at `count` frames of this fit, the first one hop before `position` -> (slots, C, count, M)."""
         centres_s = (position + self.hop * np.arange(-1, count - 1)) / self.rate
         at = (centres_s * self.model_rate - self.grid.first) / self.grid.hop

@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def ahead(items: Iterable[T]) -> Generator[T, None, None]:
+def prefetch(items: Iterable[T]) -> Generator[T, None, None]:
     """The same items in the same order, each made by another thread while its forerunner is used; one is held at most.
 
     What making an item raises is raised where the item would have come. When the iteration ends, however it ends, the other
@@ -23,7 +23,7 @@ def ahead(items: Iterable[T]) -> Generator[T, None, None]:
 
 
 @contextmanager
-def behind(work: Callable[[T], None]) -> Iterator[Callable[[T], None]]:
+def write_behind(work: Callable[[T], None]) -> Iterator[Callable[[T], None]]:
     """Hand items to `work` in another thread, one after another; one waits at most.
 
     What it raises for an item is raised when the next one is handed over, or at the end. When the block ends all is done.

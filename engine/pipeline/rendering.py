@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.audio.chunks import Layout, Tape
-from engine.audio.source import LOWEST_HZ, Source, resampled
+from engine.audio.chunks import ChunkLayout, OverlapAddFile
+from engine.audio.source import LOWEST_HZ, AudioSource, resampled
 from engine.backbones.base import Backbone
-from engine.methods.base import exponents, guidances, settle
-from engine.pipeline.inference import Heard, method_for
-from engine.pipeline.masking import Fit
+from engine.methods.base import finalise_masks, guidances, mask_exponents
+from engine.pipeline.inference import ModelOutput, method_for
+from engine.pipeline.masking import MaskProjector
 from engine.request import Request
 from host_bridge.sound.wav import Writer, time_reference
 from host_bridge.types import Progress, Samples
@@ -33,15 +33,15 @@ class Outputs:
     generative: list[Path]
 
 
-def origin(source: Source) -> Samples:
+def origin(source: AudioSource) -> Samples:
     """Where the region lies on its timeline: its place in the file, plus the file's own place where it names one."""
     return Samples((time_reference(source.path) or 0) + source.start)
 
 
 def write_stems(
-    heard: Heard,
+    model_output: ModelOutput,
     backbone: Backbone,
-    source: Source,
+    source: AudioSource,
     request: Request,
     outputs: Outputs,
     gain_db: float,
@@ -54,11 +54,11 @@ def write_stems(
     sound of any stem: at full strength the rest has all of it, at 0 each stem is still the mix. A highlight is the region with
     its stem raised by `gain_db`. Nothing is normalised.
     """
-    fit, method = Fit(backbone.grid, backbone.rate, source.rate), method_for(request, backbone)
-    powers, guided = exponents(method, request), guidances(method, request)
-    present = torch.tensor([verdict.found for verdict in heard.verdicts])
+    projector, method = MaskProjector(backbone.grid, backbone.rate, source.rate), method_for(request, backbone)
+    powers, guided = mask_exponents(method, request), guidances(method, request)
+    present = torch.tensor([verdict.found for verdict in model_output.verdicts])
     raised = 10 ** (gain_db / 20) - 1
-    inaudible = (fit.frequencies < LOWEST_HZ)[:, None]
+    inaudible = (projector.frequencies < LOWEST_HZ)[:, None]
     lowest = 1 - torch.tensor(request.strengths, dtype=torch.float64)[:, None, None, None]
     with ExitStack() as stack:
         start = origin(source)
@@ -68,26 +68,28 @@ def write_stems(
 
         stems, rest = [written(path) for path in outputs.stems], written(outputs.rest)
         highlights = [written(path) for path in outputs.highlights]
-        for position, around in source.blocks(fit.block, fit.context):
+        for position, around in source.blocks(projector.block, projector.context):
             progress(position / source.length, "writing")
-            count = len(around) - 2 * fit.context
-            hops = -(-count // fit.hop)
-            whole = _continued(np.pad(around, ((0, hops * fit.hop - count), (0, 0))), source, position - fit.context)
-            spectrum, masks = fit.spectrum(whole), fit.masks(heard.masks, position, hops + 3)
+            count = len(around) - 2 * projector.context
+            hops = -(-count // projector.hop)
+            whole = _continued(
+                np.pad(around, ((0, hops * projector.hop - count), (0, 0))), source, position - projector.context
+            )
+            spectrum, masks = projector.spectrum(whole), projector.masks(model_output.masks, position, hops + 3)
             if masks.shape[1] != source.channels:
                 masks = masks.mean(1, keepdim=True)  # a region of other channels than the model's: one mask for all
             if method.refine is None:
-                bins = fit.bins(settle(masks, powers, present, guided))
+                bins = projector.bins(finalise_masks(masks, powers, present, guided))
             else:
 
                 def fitting(done: float, before: int = position, block: int = count) -> None:
                     progress((before + done * block) / source.length, "fitting")
 
-                found = method.refine(request, spectrum.abs(), masks, fit.spread, fitting)
-                bins = settle(found, powers, present, guided)
+                found = method.refine(request, spectrum.abs(), masks, projector.spread, fitting)
+                bins = finalise_masks(found, powers, present, guided)
             bins = torch.where(inaudible, bins * lowest, bins)
-            parts = fit.sound(spectrum, bins)[:, :count].astype(np.float32)
-            mix = around[fit.context : fit.context + count]
+            parts = projector.sound(spectrum, bins)[:, :count].astype(np.float32)
+            mix = around[projector.context : projector.context + count]
             rest.write(mix - parts.sum(0, dtype=np.float64))
             for writer, part in zip(stems, parts, strict=True):
                 writer.write(part)
@@ -95,7 +97,7 @@ def write_stems(
                 writer.write(mix + raised * part)
 
 
-def _continued(around: NDArray[np.float64], source: Source, first: int) -> NDArray[np.float64]:
+def _continued(around: NDArray[np.float64], source: AudioSource, first: int) -> NDArray[np.float64]:
     """A block whose first sample is number `first` of the region: where the region does not reach, with the region's offset
     instead of zeros, so that the offset makes no step at its edges."""
     places = first + np.arange(len(around))
@@ -104,10 +106,15 @@ def _continued(around: NDArray[np.float64], source: Source, first: int) -> NDArr
 
 
 def write_generative(
-    heard: Heard, tape: Tape, backbone: Backbone, source: Source, outputs: Outputs, progress: Progress
+    model_output: ModelOutput,
+    tape: OverlapAddFile,
+    backbone: Backbone,
+    source: AudioSource,
+    outputs: Outputs,
+    progress: Progress,
 ) -> None:
     """The generative view: each stem in the model's own voice, at the region's rate, channels and exact length."""
-    for slot, (path, verdict) in enumerate(zip(outputs.generative, heard.verdicts, strict=True)):
+    for slot, (path, verdict) in enumerate(zip(outputs.generative, model_output.verdicts, strict=True)):
         with Writer(path, source.rate, source.channels, origin(source), path.stem) as writer:
             left = int(source.length)
             voice = _voice(tape, slot, backbone)
@@ -120,9 +127,9 @@ def write_generative(
             writer.write(np.zeros((left, source.channels), np.float32))
 
 
-def _voice(tape: Tape, slot: int, backbone: Backbone) -> Iterator[NDArray[np.float32]]:
+def _voice(tape: OverlapAddFile, slot: int, backbone: Backbone) -> Iterator[NDArray[np.float32]]:
     """One stem rendered span by span with cross-fades, in pieces (n, channels) at the backbone's rate."""
-    hop, layout = backbone.grid.hop, Layout(tape.layout.frames, SPAN)
+    hop, layout = backbone.grid.hop, ChunkLayout(tape.layout.frames, SPAN)
     held = np.zeros((SPAN * hop, backbone.channels), np.float32)
     starts = layout.starts
     for start, following, fade in zip(starts, [*starts[1:], starts[-1] + SPAN], layout.fades(), strict=True):

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from engine.audio import metrics
-from engine.audio.source import Source
+from engine.audio.source import AudioSource
 from engine.backbones.base import Backbone
 from engine.inversion import INVERSIONS
-from engine.methods.base import steps, turned
+from engine.methods.base import num_steps, resolve_options
 from engine.pipeline import algorithm
-from engine.pipeline.inference import Heard, method_for
+from engine.pipeline.inference import ModelOutput, method_for
 from engine.pipeline.rendering import Outputs, origin
 from engine.request import Request
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptFiles:
     """Names of the files that are delivered; each row has one per prompt, or none where it was not wanted."""
 
     stems: tuple[str, ...]
@@ -38,17 +38,17 @@ class Kept:
 def settings(request: Request, backbone: Backbone, gain_db: float | None) -> dict[str, Any]:
     """What decides, beside the input, the model, the region and the prompts, which stems come out."""
     method = method_for(request, backbone)
-    dials = asdict(turned(method, request))
+    options = asdict(resolve_options(method, request))
     return {
         "method": method.name,
         "mode": request.mode,
-        "steps": steps(request, backbone),
+        "steps": num_steps(request, backbone),
         "depth": request.depth,
         "seed": request.seed,
         "not": request.unlike,
         "complete": request.complete,
         "gain_db": gain_db,
-        **{name: value if name in method.dials else None for name, value in dials.items()},
+        **{name: value if name in method.options else None for name, value in options.items()},
     }
 
 
@@ -58,12 +58,12 @@ def algorithm_of(request: Request, backbone: Backbone) -> str:
 
 
 def record(
-    source: Source,
+    source: AudioSource,
     backbone: Backbone,
     request: Request,
-    heard: Heard,
+    model_output: ModelOutput,
     written: Outputs,
-    kept: Kept,
+    kept: KeptFiles,
     out: Path,
     gain_db: float | None,
 ) -> dict[str, Any]:
@@ -79,8 +79,8 @@ def record(
             "path": path(kept.stems, index),
             "generative": path(kept.generative, index),
             "highlight": path(kept.highlights, index),
-            "found": heard.verdicts[index].found,
-            "doubtful": heard.verdicts[index].doubtful,
+            "found": model_output.verdicts[index].found,
+            "doubtful": model_output.verdicts[index].doubtful,
             "peak_dbfs": round(metrics.peak_dbfs(written.stems[index]), 2),
         }
         for index, prompt in enumerate(request.prompts)
@@ -107,7 +107,7 @@ def record(
         "rest": str(out / kept.rest) if kept.rest else None,
         "null_dbfs": round(metrics.null_dbfs(source, [*written.stems, written.rest]), 1),
         "lag_samples": max(known, key=abs) if known else None,
-        "network_passes": heard.work.passes,
-        "codec": {"encodes": heard.work.encodes, "decodes": heard.work.decodes},
+        "network_passes": model_output.cost.passes,
+        "codec": {"encodes": model_output.cost.encodes, "decodes": model_output.cost.decodes},
         "plan": {"execution": backbone.run and backbone.run.name, "batch": backbone.batch},
     }

@@ -15,14 +15,14 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from host_bridge import discovery
-from host_bridge.client.transport import Line
+from host_bridge.client.transport import Transport
 from host_bridge.errors import BridgeError
 from host_bridge.paths import places
 from host_bridge.protocol.messages import (
     Accepted,
     Asked,
     Cancel,
-    Cancelled,
+    CancelledMessage,
     Deliver,
     DeviceRow,
     Devices,
@@ -39,7 +39,7 @@ from host_bridge.protocol.messages import (
     Notified,
     Notify,
     Ping,
-    Plan,
+    PlanQuery,
     PlanRow,
     Pong,
     Retry,
@@ -49,7 +49,7 @@ from host_bridge.protocol.messages import (
     Strength,
     Submit,
     Tie,
-    Vocabulary,
+    VocabularyQuery,
     VocabularyRow,
     Welcome,
 )
@@ -91,7 +91,7 @@ class Client:
     def __init__(self, engine: EngineFile, name: str = "python", clock: Callable[[], float] = time.monotonic) -> None:
         self.engine, self.name, self._clock = engine, name, clock
         self.spool = Spool(engine.spool)
-        self._line = Line(engine.udp, engine.tcp)
+        self._line = Transport(engine.udp, engine.tcp)
         self._waiting: deque[Message] = deque(maxlen=10_000)
         self._said = clock()
 
@@ -215,7 +215,7 @@ class Client:
 
     def vocabulary(self, model: str = "") -> list[VocabularyRow]:
         """The words that a model knows, none where it follows any text. Raises NoDaemon, Refused."""
-        return self._rows(Vocabulary(self.engine.token, new_id(), model), VocabularyRow)
+        return self._rows(VocabularyQuery(self.engine.token, new_id(), model), VocabularyRow)
 
     def devices(self) -> list[DeviceRow]:
         """What can compute there. Raises NoDaemon, Refused."""
@@ -223,7 +223,7 @@ class Client:
 
     def plan(self, model: str, seconds: int, stems: int) -> list[PlanRow]:
         """How so much sound would be computed. Raises NoDaemon, Refused."""
-        return self._rows(Plan(self.engine.token, new_id(), model, seconds, stems), PlanRow)
+        return self._rows(PlanQuery(self.engine.token, new_id(), model, seconds, stems), PlanRow)
 
     def fetch(self, model: str, id: str | None = None) -> Iterator[Message]:
         """Fetch a model: `progress`, then `done`, `fail` or `cancelled`. id: to stop it by. Raises NoDaemon, Refused."""
@@ -232,7 +232,7 @@ class Client:
         while True:
             for message in self._until(lambda: self._request(asked), asked.id):
                 yield message
-                if isinstance(message, Done | Fail | Cancelled):
+                if isinstance(message, Done | Fail | CancelledMessage):
                     return
 
     def stop_fetch(self, id: str) -> None:
@@ -257,7 +257,7 @@ class Client:
                 return False
             if isinstance(message, Accepted | Done | Fail) and message.what == asked.address:
                 return True
-            return isinstance(message, Cancelled) and isinstance(asked, Submit | Cancel)
+            return isinstance(message, CancelledMessage) and isinstance(asked, Submit | Cancel)
 
         answer = self._ask(asked, answers)
         if isinstance(answer, Fail):
@@ -343,7 +343,7 @@ class Client:
 
 def _ends(message: Message) -> bool:
     """Whether it is the end of a job."""
-    return isinstance(message, Cancelled) or (isinstance(message, Done | Fail) and message.what == Submit.address)
+    return isinstance(message, CancelledMessage) or (isinstance(message, Done | Fail) and message.what == Submit.address)
 
 
 def _job(row: JobRow) -> Job:

@@ -11,7 +11,7 @@ PATIENCE_S = 10.0
 """For another daemon that is starting at this very moment."""
 
 
-def awake(name: str = NAME) -> Client:
+def connect_or_start(name: str = NAME) -> Client:
     """A client of the daemon that runs, or of one that is started now and stays. Raises NoDaemon, saying why."""
     try:
         return Client.find(name)

@@ -12,7 +12,7 @@ HOST = "127.0.0.1"
 CONNECT_S = 2.0
 
 
-class Line:
+class Transport:
     """Both ways to the daemon. reliable: send over TCP from now on. lost: what was sent last reached nobody."""
 
     def __init__(self, udp: int, tcp: int) -> None:

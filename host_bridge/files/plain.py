@@ -20,7 +20,7 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # opening a pipe would wait for somebody at its other end
 
 
-def write_whole(path: Path, data: bytes, mode: int | None = 0o600, *, durable: bool = True) -> None:
+def write_atomic(path: Path, data: bytes, mode: int | None = 0o600, *, durable: bool = True) -> None:
     """As `atomic.write`. Raises BadSpool."""
     try:
         atomic.write(path, data, mode, durable=durable)
@@ -75,7 +75,7 @@ def read_plain(path: Path, *, own: bool = False) -> bytes | None:
         raise refusal(path, error, "read") from error
 
 
-def settle(aside: Path, place: Path) -> None:
+def rename_synced(aside: Path, place: Path) -> None:
     """Bring a file that was written aside to the disk, then rename it into place. Raises BadSpool."""
     try:
         atomic.place(aside, place)

@@ -293,7 +293,7 @@ class Models(Asked):
 
 
 @dataclass(frozen=True, slots=True)
-class Vocabulary(Asked):
+class VocabularyQuery(Asked):
     """The words that a model knows; empty: the default model. Answered with a `vocabulary/row` for each, then `done`.
 
     No rows: it follows any text.
@@ -334,7 +334,7 @@ class Devices(Asked):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan(Asked):
+class PlanQuery(Asked):
     """How so many seconds with so many stems would be computed. Answered with a `plan/row` for each device, then `done`."""
 
     address = "plan"
@@ -368,7 +368,7 @@ class Accepted(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress(Message):
+class ProgressMessage(Message):
     """How far it is; at most 5 a second."""
 
     address = "progress"
@@ -415,7 +415,7 @@ class Fail(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Cancelled(Message):
+class CancelledMessage(Message):
     """The end of a job or a fetch that was cancelled; nothing unfinished of it is kept."""
 
     address = "cancelled"
@@ -501,8 +501,8 @@ class PlanRow(Message):
 ALL: tuple[type[Message], ...] = (
     *(Hello, Welcome, Notify, Notified, Ping, Pong, Sync, Synced, Heartbeat),
     *(Submit, Cancel, Retry, Status, List, Strength, Deliver, Knob, Tie),
-    *(Models, Vocabulary, Fetch, StopFetch, Devices, Plan, Stop),
-    *(Accepted, Progress, Done, Fail, Cancelled, JobRow, ModelRow, VocabularyRow, DeviceRow, PlanRow),
+    *(Models, VocabularyQuery, Fetch, StopFetch, Devices, PlanQuery, Stop),
+    *(Accepted, ProgressMessage, Done, Fail, CancelledMessage, JobRow, ModelRow, VocabularyRow, DeviceRow, PlanRow),
 )
 MESSAGES: dict[str, type[Message]] = {message.address: message for message in ALL}
 """The protocol: every address, without the root, and its message."""

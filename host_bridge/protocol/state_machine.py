@@ -15,7 +15,7 @@ from host_bridge.protocol.messages import (
     Accepted,
     Asked,
     Cancel,
-    Cancelled,
+    CancelledMessage,
     Deliver,
     Done,
     Fail,
@@ -25,7 +25,7 @@ from host_bridge.protocol.messages import (
     Notify,
     Ping,
     Pong,
-    Progress,
+    ProgressMessage,
     Retry,
     Status,
     Strength,
@@ -82,7 +82,7 @@ EVENTS: dict[type[Message], Event] = {
 }
 """What a client's message does to its job."""
 
-ABOUT_JOBS: tuple[type[Message], ...] = (Accepted, Progress, Done, Fail, Cancelled)
+ABOUT_JOBS: tuple[type[Message], ...] = (Accepted, ProgressMessage, Done, Fail, CancelledMessage)
 """What whoever is notified hears."""
 UNTOLD = ("The job failed.", "Connect with the daemon's token to be told why.")
 
@@ -104,7 +104,7 @@ class _Lease:
     asked: dict[str, None] = field(default_factory=dict)  # in the order of asking
 
 
-class Exchange:
+class StateMachine:
     """One daemon's side of all its talks: tokens, leases, and the state of every job.
 
     Its methods may be called from any thread. clock: seconds, never going back. who: what `hello` is answered with.
@@ -170,7 +170,7 @@ class Exchange:
                 for peer, lease in self._leases.items()
                 if lease.until > now and (named in lease.asked or (lease.notified and public))
             ]
-            if isinstance(message, Cancelled) or (isinstance(message, Done | Fail) and message.what == Submit.address):
+            if isinstance(message, CancelledMessage) or (isinstance(message, Done | Fail) and message.what == Submit.address):
                 for lease in self._leases.values():
                     lease.asked.pop(message.id, None)
             return told
@@ -183,7 +183,7 @@ class Exchange:
                 return message
         if isinstance(message, Fail):
             return replace(message, error=UNTOLD[0], todo=UNTOLD[1])
-        if isinstance(message, Progress):
+        if isinstance(message, ProgressMessage):
             return replace(message, stage="")
         return message
 
@@ -267,11 +267,11 @@ class Exchange:
         return Synced(message.number)
 
 
-_AT_ONCE: dict[type[Message], Callable[[Exchange, Peer, Message], Message]] = {
-    Hello: Exchange._welcome,  # noqa: SLF001 - the table of this file's own class
-    Notify: Exchange._notify,  # noqa: SLF001
-    Ping: Exchange._pong,  # noqa: SLF001
-    Sync: Exchange._synced,  # noqa: SLF001
+_AT_ONCE: dict[type[Message], Callable[[StateMachine, Peer, Message], Message]] = {
+    Hello: StateMachine._welcome,  # noqa: SLF001 - the table of this file's own class
+    Notify: StateMachine._notify,  # noqa: SLF001
+    Ping: StateMachine._pong,  # noqa: SLF001
+    Sync: StateMachine._synced,  # noqa: SLF001
 }
 """What needs no engine is answered here."""
 

@@ -18,7 +18,7 @@ from host_bridge.errors import BadMessage, BridgeError, Code, ZeroStemError
 from host_bridge.paths import PORT
 from host_bridge.protocol import wire
 from host_bridge.protocol.messages import MESSAGES, Fail, Heartbeat, Message
-from host_bridge.protocol.state_machine import LEASE_S, Exchange, Peer
+from host_bridge.protocol.state_machine import LEASE_S, Peer, StateMachine
 from host_bridge.server.connection import Connection
 
 log = logging.getLogger(__name__)
@@ -49,13 +49,13 @@ class Endpoint:
 
     def __init__(
         self,
-        exchange: Exchange,
+        state_machine: StateMachine,
         handle: Handler,
         port: int = PORT,
         on_beat: Callable[[int], None] = lambda _beat: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._exchange, self._handle, self._on_beat, self._clock = exchange, handle, on_beat, clock
+        self._state_machine, self._handle, self._on_beat, self._clock = state_machine, handle, on_beat, clock
         self._udp, self._listener = _bound(port)
         self.port: int = self._udp.getsockname()[1]
         self._self = Peer("udp", HOST, self.port)
@@ -118,7 +118,7 @@ class Endpoint:
             self._on_beat(self._beat)
         except Exception:  # a full disk must not silence the daemon
             log.exception("the heartbeat could not be shown")
-        silent = {*self._exchange.expire()}
+        silent = {*self._state_machine.expire()}
         silent |= {peer for peer, connection in self._connections.items() if self._clock() - connection.heard > LEASE_S}
         for peer in silent & self._connections.keys():
             self._hang_up(self._connections[peer])
@@ -167,7 +167,7 @@ class Endpoint:
     def _take(self, packet: bytes, peer: Peer) -> None:
         """Answer every message of a packet."""
         self.counts["came"] += 1
-        self._exchange.touch(peer)
+        self._state_machine.touch(peer)
         try:
             for piece in wire.unpack(packet):
                 self._answer(piece, peer)
@@ -180,7 +180,7 @@ class Endpoint:
             message = wire.decode(piece)
             if isinstance(message, wire.Foreign):
                 return
-            answers = self._exchange.receive(peer, message)
+            answers = self._state_machine.receive(peer, message)
             for answer in self._handle(message, peer) if answers is None else answers:
                 self._send(answer, peer)
         except BadMessage as error:
@@ -210,8 +210,8 @@ class Endpoint:
             self._spread(self._told.popleft())
 
     def _spread(self, message: Message) -> None:
-        for peer in self._exchange.audience(message):
-            self._send(self._exchange.as_heard_by(peer, message), peer)
+        for peer in self._state_machine.audience(message):
+            self._send(self._state_machine.as_heard_by(peer, message), peer)
 
     def _send(self, message: Message, peer: Peer) -> None:
         packet = wire.encode(message)
@@ -240,7 +240,7 @@ class Endpoint:
 
     def _hang_up(self, connection: Connection) -> None:
         if self._connections.pop(connection.peer, None):
-            self._exchange.forget(connection.peer)
+            self._state_machine.forget(connection.peer)
             self._selector.unregister(connection.line)
             connection.line.close()
 

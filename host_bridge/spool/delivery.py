@@ -10,12 +10,12 @@ from pathlib import Path
 
 from host_bridge.errors import BadAudio, CannotWrite
 from host_bridge.files import atomic
-from host_bridge.spool.documents import Source
+from host_bridge.spool.documents import SourceSpan
 from host_bridge.spool.schema import is_path
 from host_bridge.text import shortened
 
 
-def source_file(source: Source) -> Path:
+def source_file(source: SourceSpan) -> Path:
     """A source's file, once it is known to be a regular one: a device or a pipe could be waited for without end.
 
     Raises BadAudio.

@@ -31,7 +31,7 @@ from host_bridge.types import Hertz, Job, Samples, Stem
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceSpan:
     """One channel of the region, as it lies in a file of the user's; start and length at the file's own rate."""
 
     path: Path
@@ -63,7 +63,7 @@ class RequestFile:
     model: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     region: Timeline | None = None
-    source: tuple[Source, ...] = ()
+    source: tuple[SourceSpan, ...] = ()
     deliver: Path | None = None
     name: str = ""
     host: str = ""
@@ -152,7 +152,7 @@ def read_request(data: bytes, where: str = "request.json") -> RequestFile:
         model=told.get("model"),
         settings=inner("settings", told.get("settings", {}), SETTINGS),
         region=Timeline(**inner("region", told["region"], REGION)) if "region" in told else None,
-        source=tuple(Source(**{**source, "path": Path(source["path"])}) for source in sources),
+        source=tuple(SourceSpan(**{**source, "path": Path(source["path"])}) for source in sources),
         deliver=Path(told["deliver"]) if "deliver" in told else None,
         name=told.get("name", ""),
         host=told.get("host", ""),

@@ -18,7 +18,7 @@ from typing import Any
 
 from host_bridge.errors import BadMessage, BadRequest, BadSpool, Code
 from host_bridge.files import atomic
-from host_bridge.files.plain import append_line, read_plain, refusal, settle, write_whole
+from host_bridge.files.plain import append_line, read_plain, refusal, rename_synced, write_atomic
 from host_bridge.paths import places
 from host_bridge.protocol.state_machine import Event
 from host_bridge.spool import documents
@@ -58,7 +58,7 @@ class Spool:
                 self.root.chmod(0o700)
         except OSError as error:
             raise refusal(self.root, error) from error
-        write_whole(self.root / ".probe", b"")
+        write_atomic(self.root / ".probe", b"")
         (self.root / ".probe").unlink(missing_ok=True)
 
     def folder(self, id: str) -> Path:
@@ -121,8 +121,8 @@ class Spool:
             aside.mkdir(mode=0o700)
             if region is not None:
                 shutil.copyfile(region, aside / ".region.wav")
-                settle(aside / ".region.wav", aside / "region.wav")
-            write_whole(aside / "request.json", data)
+                rename_synced(aside / ".region.wav", aside / "region.wav")
+            write_atomic(aside / "request.json", data)
             atomic.rename(aside, self.root / id)
             atomic.sync_folder(self.root)
         except OSError as error:
@@ -136,7 +136,7 @@ class Spool:
 
     def drop_cancel(self, id: str) -> None:
         """Ask for the end of a job by a file alone: it works without a socket."""
-        write_whole(self.folder(id) / "cancel", b"")
+        write_atomic(self.folder(id) / "cancel", b"")
 
     # What anybody may read.
 
@@ -176,7 +176,7 @@ class Spool:
         data = read_plain(self.folder(id) / "strengths.json")
         return documents.read_strengths(data, f"{id}/strengths.json") if data is not None else {}
 
-    def unsettled(self, id: str) -> dict[str, int]:
+    def stems_to_rerender(self, id: str) -> dict[str, int]:
         """Stems of a job that is done whose strength is wanted otherwise than it was rendered, with that strength."""
         result = self.result(id)
         rendered = {stem["prompt"]: round(1000 * stem["strength"]) for stem in result["stems"]} if result else {}
@@ -201,7 +201,7 @@ class Spool:
             {"code": state.code, "error": state.error, "todo": state.todo} if state.code else {}
         )
         append_line(folder / "journal.jsonl", json.dumps(line, ensure_ascii=False).encode(errors="backslashreplace"))
-        write_whole(folder / "state.json", told)
+        write_atomic(folder / "state.json", told)
         self._shown.pop(state.job.id, None)
 
     def show(self, state: StateFile) -> bool:
@@ -210,22 +210,22 @@ class Spool:
         if now - self._shown.get(state.job.id, -PROGRESS_S) < PROGRESS_S:
             return False
         self._shown[state.job.id] = now
-        write_whole(self.folder(state.job.id) / "state.json", documents.write_state(state), durable=False)
+        write_atomic(self.folder(state.job.id) / "state.json", documents.write_state(state), durable=False)
         return True
 
-    def want_strength(self, id: str, stem: str, permille: int) -> None:
+    def set_wanted_strength(self, id: str, stem: str, permille: int) -> None:
         """Keep the strength that is wanted of a stem from now on. Raises BadMessage where there is no such stem, BadSpool."""
         wanted = self.strengths(id)
         if stem not in wanted:
             todo = f"Its stems are {', '.join(wanted)}."
             raise BadMessage(f"Job {id} has no stem {stem}.", todo, Code.NO_SUCH_THING, "job/strength", id)
-        write_whole(self.folder(id) / "strengths.json", documents.write_strengths({**self._changed(id), stem: permille}))
+        write_atomic(self.folder(id) / "strengths.json", documents.write_strengths({**self._changed(id), stem: permille}))
 
     def commit(self, id: str, sidecar: Mapping[str, Any]) -> None:
         """Make a job done: its sidecar becomes `result.json`, in one rename. Raises BadSpool."""
         data = documents.write_json(sidecar)
         documents.read_result(data, f"{id}/result.json")
-        write_whole(self.folder(id) / "result.json", data)
+        write_atomic(self.folder(id) / "result.json", data)
 
     def clear(self, id: str, *, cancel: bool = False) -> None:
         """Keep nothing of a job's work. cancel: take back the file `cancel` too, before another try. Raises BadSpool."""
@@ -257,7 +257,7 @@ class Spool:
 
     def beat(self, version: str, beat: int) -> None:
         """Show that the daemon lives. Raises BadSpool."""
-        write_whole(self.root / "daemon.json", documents.write_daemon(version, os.getpid(), beat), durable=False)
+        write_atomic(self.root / "daemon.json", documents.write_daemon(version, os.getpid(), beat), durable=False)
 
 
 def _with_preset(request: RequestFile) -> RequestFile:

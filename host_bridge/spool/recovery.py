@@ -15,7 +15,7 @@ from host_bridge.types import Job, State
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RecoveredJob:
     """A job as a daemon that starts finds it. rerender: it is done, but a stem is wanted at another strength."""
 
     state: StateFile
@@ -24,7 +24,7 @@ class Found:
     """What was wrong with its files, for the log."""
 
 
-def recover(spool: Spool) -> list[Found]:
+def recover(spool: Spool) -> list[RecoveredJob]:
     """What a daemon that starts has to do: half-written files are gone, and every state is one that may be gone on from.
 
     What was queued is queued, what was running is queued again, what is done, failed or cancelled stays so. A job whose
@@ -36,16 +36,16 @@ def recover(spool: Spool) -> list[Found]:
     return [_whatever_lies_there(spool, id_) for id_ in spool.ids()]
 
 
-def _whatever_lies_there(spool: Spool, id: str) -> Found:
+def _whatever_lies_there(spool: Spool, id: str) -> RecoveredJob:
     """One job whose folder cannot be gone on with keeps no daemon from starting: it has failed."""
     try:
         return _recovered(spool, id)
     except (BadSpool, OSError) as error:
         told = error if isinstance(error, BadSpool) else refusal(spool.root / id, error, "read")
-        return Found(_failed(StateFile(Job(id, "failed")), told), trouble=str(error))
+        return RecoveredJob(_failed(StateFile(Job(id, "failed")), told), trouble=str(error))
 
 
-def _recovered(spool: Spool, id: str) -> Found:
+def _recovered(spool: Spool, id: str) -> RecoveredJob:
     folder = spool.folder(id)
     for entry in os.scandir(folder):
         if entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
@@ -59,7 +59,7 @@ def _recovered(spool: Spool, id: str) -> Found:
         before, trouble = StateFile(Job(id, "queued")), str(error)
     if before.job.state == "cancelled":
         spool.clear(id)
-        return Found(before, trouble=trouble)
+        return RecoveredJob(before, trouble=trouble)
     try:
         done = spool.result(id) is not None
     except BadSpool as error:
@@ -71,20 +71,20 @@ def _recovered(spool: Spool, id: str) -> Found:
             spool.record(after, "finish")
         return _done(spool, after, trouble)
     if before.job.state == "failed":
-        return Found(before, trouble=trouble)
+        return RecoveredJob(before, trouble=trouble)
     try:
         spool.request(id)
     except (BadSpool, BadRequest) as error:
         after = _failed(before, error)
         spool.record(after, "fail")
-        return Found(after, trouble=str(error))
+        return RecoveredJob(after, trouble=str(error))
     state: State = "cancelled" if spool.wants_cancel(id) else "queued"
     after = replace(before, job=Job(id, state), code=0, error="", todo="")
     if fresh or trouble or before.job.state != state:
         spool.record(after, "cancel" if state == "cancelled" else "submit" if fresh else "restart")
     if state == "cancelled":
         spool.clear(id)
-    return Found(after, trouble=trouble)
+    return RecoveredJob(after, trouble=trouble)
 
 
 def _failed(before: StateFile, error: ZeroStemError) -> StateFile:
@@ -92,9 +92,9 @@ def _failed(before: StateFile, error: ZeroStemError) -> StateFile:
     return replace(before, job=Job(before.job.id, "failed"), code=told.code, error=told.error, todo=told.todo)
 
 
-def _done(spool: Spool, state: StateFile, trouble: str) -> Found:
+def _done(spool: Spool, state: StateFile, trouble: str) -> RecoveredJob:
     try:
         id_ = state.job.id
-        return Found(state, spool.is_half_rendered(id_) or bool(spool.unsettled(id_)), trouble)
+        return RecoveredJob(state, spool.is_half_rendered(id_) or bool(spool.stems_to_rerender(id_)), trouble)
     except (BadSpool, BadRequest) as error:  # it is done whatever its other files say
-        return Found(state, trouble=str(error))
+        return RecoveredJob(state, trouble=str(error))

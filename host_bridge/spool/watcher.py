@@ -15,7 +15,7 @@ SETTLE_MS = 20
 """Changes so close together are one look."""
 
 
-class Lookout:
+class SpoolWatcher:
     """A thread that calls `look` whenever there may be something new, and every 2 s anyway; from `start` to `close`.
 
     What `look` raises is logged, and the next look is taken all the same.

@@ -16,7 +16,7 @@ import soundfile
 from engine.batch.task import Outcome, Task
 from engine.batch.worker_pool import Watch, _attended
 from engine.commands.submit import _request, parser
-from engine.daemon.request_mapping import wish_of
+from engine.daemon.request_mapping import output_options_from
 from engine.files import outputs
 from engine.separation import Separator, _loaded
 from host_bridge.cli import main
@@ -214,15 +214,15 @@ def test_a_file_of_any_name_can_be_submitted(name: bytes, song: Callable[[bytes]
     request = documents.read_request(documents.write_request(_request(parser().parse_args([str(path), "-p", "drums"]))))
     assert os.fsencode(request.source[0].path) == os.fsencode(path)
     assert request.name.isprintable()
-    names = outputs.names(wish_of(request, tmp_path).name or "", ["drums"])
+    names = outputs.names(output_options_from(request, tmp_path).name or "", ["drums"])
     assert len(names.stems[0].encode()) <= 255
     assert names.stems[0].endswith(" - drums.wav")
 
 
 @pytest.mark.parametrize("name", ["é" * 200, "a/b\\c", "con", "..."])
 def test_what_a_host_calls_a_region_is_made_a_name_that_every_file_system_takes(name: str, tmp_path: Path) -> None:
-    wish = wish_of(RequestFile((Stem("drums"),), name=name), tmp_path)
-    stem = outputs.names(wish.name or "", ["drums"]).stems[0]
+    output_options = output_options_from(RequestFile((Stem("drums"),), name=name), tmp_path)
+    stem = outputs.names(output_options.name or "", ["drums"]).stems[0]
     assert len(stem.encode()) <= 255
     assert not {*"/\\"} & {*stem}
     (tmp_path / stem).touch()
@@ -239,5 +239,5 @@ def test_a_result_folder_that_is_a_link_to_nowhere_is_told_as_such(
 
 
 def test_what_cannot_be_kept_for_a_while_is_no_matter_of_the_results() -> None:
-    with pytest.raises(CannotWrite, match="set ZEROSTEM_HOME"), outputs.spoken(Path("/x"), "Or set ZEROSTEM_HOME."):
+    with pytest.raises(CannotWrite, match="set ZEROSTEM_HOME"), outputs.as_cannot_write(Path("/x"), "Or set ZEROSTEM_HOME."):
         raise PermissionError(13, "no")

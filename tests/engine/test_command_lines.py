@@ -86,7 +86,7 @@ def test_what_steers_a_terminal_is_shown_and_not_obeyed(capsys: pytest.CaptureFi
 
 def test_the_installers_of_the_shell_scripts_refuse_in_the_same_way() -> None:
     with pytest.raises(BadRequest, match="--no-such-option"):
-        install_all.main(linux.door(), ["--no-such-option"])
+        install_all.main(linux.launcher(), ["--no-such-option"])
     done = subprocess.run(
         [sys.executable, "-m", "installers.linux", "cubase"], cwd=Path(install_all.__file__).parents[1],
         capture_output=True, text=True, check=False,

@@ -103,7 +103,7 @@ def test_where_no_daemon_runs_the_report_says_so(home: Path) -> None:
 
 
 def test_a_daemon_that_runs_is_told_with_its_port_its_spool_and_its_device(home: Path) -> None:
-    with daemon.opened(daemon.Wanted(device="cpu", port=0), lambda: None) as (_jobs, engine):
+    with daemon.running_daemon(daemon.DaemonOptions(device="cpu", port=0), lambda: None) as (_jobs, engine):
         told = doctor.report()["daemon"]
         assert told["runs"].startswith(f"yes, process {engine.pid}, version ")
         assert told["listens"] == f"127.0.0.1:{engine.udp}, UDP and TCP"

@@ -13,10 +13,10 @@ import torch
 
 from engine.backbones.pocket import Pocket
 from engine.commands import separate, submit
-from engine.daemon.region import region_of
-from engine.pipeline.cache import Shelf
+from engine.daemon.region import prepare_region
+from engine.pipeline.cache import DiskCache
 from engine.request import Request
-from engine.separation import Separator, Wish
+from engine.separation import OutputOptions, Separator
 from host_bridge.errors import BadAudio
 from host_bridge.sound.reading import AudioFile
 from host_bridge.spool.documents import RequestFile
@@ -46,21 +46,21 @@ def test_separate_and_the_daemon_take_all_of_an_odd_file_or_refuse_it_alike(pock
     path, folder = tmp_path / name, tmp_path / "job"
     folder.mkdir()
     expected = odd.CASES[name](path)
-    separator, request = Separator(pocket, Shelf(tmp_path / "cache")), Request.of(["drums"], method="mixture")
+    separator, request = Separator(pocket, DiskCache(tmp_path / "cache")), Request.of(["drums"], method="mixture")
 
     def cut() -> tuple[Path, tuple[str, ...]]:
         stem = Stem("drums", 1.0)
-        return region_of(folder, RequestFile((stem,), source=submit._sources(path, None, None)), quietly)
+        return prepare_region(folder, RequestFile((stem,), source=submit._sources(path, None, None)), quietly)
 
     if isinstance(expected, str):
         said = expected.format(name=name)
         with pytest.raises(BadAudio) as by_separate:
-            separator.separate(path, request, Wish(out=tmp_path / "out"))
+            separator.separate(path, request, OutputOptions(out=tmp_path / "out"))
         with pytest.raises(BadAudio) as by_daemon:
             cut()
         assert (str(by_separate.value), str(by_daemon.value)) == (said, said)
         return
-    told = separator.separate(path, request, Wish(out=tmp_path / "out"))
+    told = separator.separate(path, request, OutputOptions(out=tmp_path / "out"))
     assert told["input"]["samples"] == expected
     assert told["null_dbfs"] <= -120
     assert soundfile.info(told["rest"]).frames == expected
@@ -101,7 +101,7 @@ def test_a_stretch_of_two_files_is_cut_and_each_file_is_read_once(tmp_path: Path
     monkeypatch.setattr(AudioFile, "opened", counted)
     sources = [each for name in ("two-data-chunks.wav", "joined.wav") for each in submit._sources(tmp_path / name, 0.0, 0.1)]
     (tmp_path / "job").mkdir()
-    region, _ = region_of(tmp_path / "job", RequestFile((Stem("drums", 1.0),), source=tuple(sources)), quietly)
+    region, _ = prepare_region(tmp_path / "job", RequestFile((Stem("drums", 1.0),), source=tuple(sources)), quietly)
     assert soundfile.info(region).channels == 4
     assert opened == ["two-data-chunks.wav", "joined.wav"]
 
@@ -118,11 +118,11 @@ def save(path: Path, offset: float) -> Path:
 
 @pytest.mark.parametrize("method", ["joint", "contrast"])
 def test_an_offset_goes_to_the_rest_and_changes_neither_verdict_nor_stem(pocket: Pocket, tmp_path: Path, method: str) -> None:
-    separator, request = Separator(pocket, Shelf(tmp_path / "cache")), Request.of(["drums"], method=method, steps=2)
-    plain = separator.separate(save(tmp_path / "plain.wav", 0.0), request, Wish(out=tmp_path / "plain"))
+    separator, request = Separator(pocket, DiskCache(tmp_path / "cache")), Request.of(["drums"], method=method, steps=2)
+    plain = separator.separate(save(tmp_path / "plain.wav", 0.0), request, OutputOptions(out=tmp_path / "plain"))
     expected = soundfile.read(plain["stems"][0]["path"])[0]
     for offset in (0.02, 0.1, 0.4):
-        told = separator.separate(save(tmp_path / "moved.wav", offset), request, Wish(out=tmp_path / f"{offset}"))
+        told = separator.separate(save(tmp_path / "moved.wav", offset), request, OutputOptions(out=tmp_path / f"{offset}"))
         stem = soundfile.read(told["stems"][0]["path"])[0]
         verdicts = [[each["stems"][0][key] for key in ("found", "doubtful")] for each in (told, plain)]
         assert verdicts[0] == verdicts[1]
@@ -134,8 +134,8 @@ def test_an_offset_goes_to_the_rest_and_changes_neither_verdict_nor_stem(pocket:
 
 @pytest.mark.parametrize("prompts", [["drums"], ["drums", "piano"]])
 def test_at_strength_0_a_stem_is_the_mix_with_its_offset(pocket: Pocket, tmp_path: Path, prompts: list[str]) -> None:
-    separator, path = Separator(pocket, Shelf(tmp_path / "cache")), save(tmp_path / "moved.wav", 0.4)
-    told = separator.separate(path, Request.of(prompts, 0.0, method="joint", steps=2), Wish(out=tmp_path / "out"))
+    separator, path = Separator(pocket, DiskCache(tmp_path / "cache")), save(tmp_path / "moved.wav", 0.4)
+    told = separator.separate(path, Request.of(prompts, 0.0, method="joint", steps=2), OutputOptions(out=tmp_path / "out"))
     stems = sum(soundfile.read(stem["path"])[0] for stem in told["stems"])
     np.testing.assert_allclose(stems, soundfile.read(path)[0], rtol=0, atol=1e-6)
     assert told["null_dbfs"] <= -120
@@ -146,8 +146,10 @@ def test_what_nobody_hears_goes_to_the_rest(pocket: Pocket, tmp_path: Path) -> N
     rumble = 0.2 * np.sin(2 * np.pi * 6 * t)
     mix = soundfile.read(save(tmp_path / "x.wav", 0.0))[0]
     soundfile.write(tmp_path / "y.wav", np.tile(mix, (2, 1)) + rumble[:, None], 44_100, subtype="DOUBLE")
-    separator = Separator(pocket, Shelf(tmp_path / "cache"))
-    told = separator.separate(tmp_path / "y.wav", Request.of(["drums"], method="joint", steps=3), Wish(out=tmp_path / "out"))
+    separator = Separator(pocket, DiskCache(tmp_path / "cache"))
+    told = separator.separate(
+        tmp_path / "y.wav", Request.of(["drums"], method="joint", steps=3), OutputOptions(out=tmp_path / "out")
+    )
     stem = soundfile.read(told["stems"][0]["path"])[0][:, 0]
     left = abs(np.vdot(np.exp(2j * np.pi * 6 * t), stem)) * 2 / len(t)
     assert left < 0.2 * 10 ** (-30 / 20)

@@ -11,7 +11,7 @@ from engine.backbones import vocabulary
 from engine.backbones.pocket.vocabulary import sources
 from engine.commands import presets as command
 from engine.commands import separation_options
-from engine.daemon.request_mapping import asked_of
+from engine.daemon.request_mapping import request_from
 from engine.models.catalogue import CATALOGUE
 from host_bridge.errors import BadRequest
 from host_bridge.paths import places
@@ -42,11 +42,11 @@ def test_every_preset_is_one_request_on_the_command_line_and_in_a_jobs_folder(na
     separation_options.add_options(parser)
     prompts = preset.prompts or ("piano",)
     words = ["--preset", name, *(() if preset.prompts else ("-p", "piano")), *(["--beyond"] if preset.strength > 1 else [])]
-    here, wishes = separation_options.meant(parser.parse_args(words))
+    here, batch_output = separation_options.resolve(parser.parse_args(words))
     assert here.prompts == prompts
     assert here.strengths == (preset.strength,) * len(prompts)
     assert here.unlike == preset.unlike
-    assert (wishes.gain_db, wishes.stems) == (preset.gain_db, not preset.everything_but)
+    assert (batch_output.gain_db, batch_output.stems) == (preset.gain_db, not preset.everything_but)
 
     spool = Spool(tmp_path / "spool")
     spool.prepare()
@@ -55,7 +55,7 @@ def test_every_preset_is_one_request_on_the_command_line_and_in_a_jobs_folder(na
     settings = {"beyond": True} if preset.strength > 1 else {}
     spool.put("preset-job", RequestFile(stems, preset=name, settings=settings), tmp_path / "region.wav")
     file = spool.request("preset-job")
-    assert asked_of(file, {}) == here
+    assert request_from(file, {}) == here
     assert file.settings.get("gain_db") == preset.gain_db
     assert file.settings.get("everything_but", False) == preset.everything_but
 

@@ -6,10 +6,10 @@ import pytest
 
 import presets
 from engine.commands.separate import parser
-from engine.commands.separation_options import meant
+from engine.commands.separation_options import resolve
 from engine.methods import METHODS
-from engine.methods.base import Dials, turned
-from engine.request import DIALS, Request
+from engine.methods.base import MethodOptions, resolve_options
+from engine.request import METHOD_OPTIONS, Request
 from host_bridge.errors import BadRequest
 from host_bridge.spool.schema import SETTINGS
 
@@ -33,21 +33,23 @@ def test_a_models_words_are_prompts_inversion_prompt_null_and_rivals() -> None:
 
 
 def test_a_method_has_its_own_values_until_they_are_turned() -> None:
-    assert turned(METHODS["dgmo"], Request.of(["drums"])) == Dials(rounds=2)
-    assert turned(METHODS["dgmo"], Request.of(["drums"], rounds=1, guidance=0.0)) == Dials(rounds=1, guidance=0.0)
-    assert turned(METHODS["contrast"], Request.of(["drums"])) == Dials()
+    assert resolve_options(METHODS["dgmo"], Request.of(["drums"])) == MethodOptions(rounds=2)
+    assert resolve_options(METHODS["dgmo"], Request.of(["drums"], rounds=1, guidance=0.0)) == MethodOptions(
+        rounds=1, guidance=0.0
+    )
+    assert resolve_options(METHODS["contrast"], Request.of(["drums"])) == MethodOptions()
 
 
 def test_every_dial_may_be_set_in_a_request_file() -> None:
-    assert {*DIALS, "unlike_others"} <= SETTINGS.keys()
-    for name, (low, high, _) in DIALS.items():
+    assert {*METHOD_OPTIONS, "unlike_others"} <= SETTINGS.keys()
+    for name, (low, high, _) in METHOD_OPTIONS.items():
         assert SETTINGS[name].fits(low)
         assert SETTINGS[name].fits(high)
         assert not SETTINGS[name].fits(high + 1)
 
 
 def request(*words: str) -> Request:
-    return meant(parser().parse_args(["song.wav", *words]))[0]
+    return resolve(parser().parse_args(["song.wav", *words]))[0]
 
 
 def test_every_dial_has_an_option() -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 from engine import selftest
 from engine.backbones import load
 from engine.backbones.base import Backbone
-from engine.backbones.mel_latent import Voiced
+from engine.backbones.mel_latent import VocoderMixin
 from engine.backbones.stable_audio import StableAudio
 from engine.commands import models
 from engine.models import catalogue
@@ -60,7 +60,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selftest, "STEPS", 4)
     monkeypatch.setattr(selftest, "TRIP_STEPS", 3)
     monkeypatch.setattr(selftest, "PRESENCE_DRAWS", 1)
-    monkeypatch.setattr(Voiced, "window", Samples(64 * 160))
+    monkeypatch.setattr(VocoderMixin, "window", Samples(64 * 160))
 
 
 def by_name(findings: list[Finding]) -> dict[str, Finding]:

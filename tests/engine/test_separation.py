@@ -19,10 +19,10 @@ from engine.backbones.pocket import Pocket
 from engine.inversion import INVERSIONS
 from engine.methods import METHODS, joint
 from engine.pipeline import algorithm
-from engine.pipeline.cache import Shelf
-from engine.pipeline.inference import GROUP_BYTES, at_once
+from engine.pipeline.cache import DiskCache
+from engine.pipeline.inference import GROUP_BYTES, windows_per_group
 from engine.request import Request
-from engine.separation import Separator, Wish, separate
+from engine.separation import OutputOptions, Separator, separate
 from host_bridge.errors import BadModel, BadRequest, Cancelled, CannotWrite
 from host_bridge.sound.wav import Writer, time_reference
 from host_bridge.types import Hertz, Samples
@@ -37,7 +37,7 @@ def pocket() -> Pocket:
 
 @pytest.fixture
 def separator(pocket: Pocket, tmp_path: Path) -> Separator:
-    return Separator(pocket, Shelf(tmp_path / "cache"))
+    return Separator(pocket, DiskCache(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -51,13 +51,15 @@ def song(tmp_path: Path) -> Path:
     return path
 
 
-def run(separator: Separator, song: Path, *prompts: str, wish: Wish | None = None, **settings: Any) -> dict[str, Any]:
+def run(
+    separator: Separator, song: Path, *prompts: str, output_options: OutputOptions | None = None, **settings: Any
+) -> dict[str, Any]:
     request = Request.of(prompts or ["drums"], **{"steps": 2, **settings})
-    return separator.separate(song, request, wish or Wish())
+    return separator.separate(song, request, output_options or OutputOptions())
 
 
 def test_the_results_lie_where_scripts_look_for_them(separator: Separator, song: Path) -> None:
-    told = run(separator, song, "drums", "piano", generative=True, wish=Wish(gain_db=6))
+    told = run(separator, song, "drums", "piano", generative=True, output_options=OutputOptions(gain_db=6))
     names = sorted(path.name for path in (song.parent / "song stems").iterdir())
     kinds = [f"song - {prompt}{kind}.wav" for prompt in ("drums", "piano") for kind in ("", " (generative)", " (highlight)")]
     assert names == sorted([*kinds, "song - rest.wav", "song.json"])
@@ -67,7 +69,7 @@ def test_the_results_lie_where_scripts_look_for_them(separator: Separator, song:
 
 
 def test_the_sidecar_says_what_was_asked_done_and_measured(separator: Separator, song: Path) -> None:
-    told = run(separator, song, "drums", strength=0.7, seed=9, wish=Wish(start_s=1, length_s=2))
+    told = run(separator, song, "drums", strength=0.7, seed=9, output_options=OutputOptions(start_s=1, length_s=2))
     assert told["schema"] == "zerostem-sidecar/1"
     assert told["input"] == {
         "path": str(song), "sha256": metrics.sha256(song), "rate": 44_100, "channels": 2, "samples": 4 * 44_100,
@@ -88,7 +90,7 @@ def test_the_sidecar_says_what_was_asked_done_and_measured(separator: Separator,
 
 
 def test_stems_and_rest_are_the_region_and_nothing_else(separator: Separator, song: Path) -> None:
-    told = run(separator, song, "drums", "piano", wish=Wish(start_s=0.5, length_s=1.25))
+    told = run(separator, song, "drums", "piano", output_options=OutputOptions(start_s=0.5, length_s=1.25))
     region = soundfile.read(song, start=22_050, frames=round(1.25 * 44_100))[0]
     files = [*(stem["path"] for stem in told["stems"]), told["rest"]]
     total = np.sum([soundfile.read(file)[0] for file in files], 0)
@@ -120,7 +122,7 @@ def test_each_fader_stands_alone_and_the_rest_takes_what_is_left(
     def stems(*strengths: float) -> dict[str, NDArray[np.float64]]:
         out = tmp_path / " ".join(map(str, strengths))
         request = Request.of(["drums", "bass"], strengths, method=method, steps=3)
-        told = separator.separate(song, request, Wish(out=out))
+        told = separator.separate(song, request, OutputOptions(out=out))
         assert told["null_dbfs"] < -120
         paths = {"rest": told["rest"]} | {stem["prompt"]: stem["path"] for stem in told["stems"]}
         return {name: soundfile.read(path)[0] for name, path in paths.items()}
@@ -137,19 +139,19 @@ def test_each_fader_stands_alone_and_the_rest_takes_what_is_left(
 def test_an_idea_that_changes_a_method_is_heard_at_once(
     separator: Separator, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = run(separator, song, wish=Wish(tmp_path / "before"))
-    assert run(separator, song, wish=Wish(tmp_path / "same"))["network_passes"] == 0
+    before = run(separator, song, output_options=OutputOptions(tmp_path / "before"))
+    assert run(separator, song, output_options=OutputOptions(tmp_path / "same"))["network_passes"] == 0
     monkeypatch.setattr(joint, "POWER", 4.0)
-    after = run(separator, song, wish=Wish(tmp_path / "after"))
+    after = run(separator, song, output_options=OutputOptions(tmp_path / "after"))
     assert after["network_passes"] > 0
     assert after["files"] != before["files"]
     assert after["algorithm"] != before["algorithm"]
-    fresh = Separator(separator.backbone, Shelf(tmp_path / "another cache"))
-    assert run(fresh, song, wish=Wish(tmp_path / "fresh"))["files"] == after["files"]
+    fresh = Separator(separator.backbone, DiskCache(tmp_path / "another cache"))
+    assert run(fresh, song, output_options=OutputOptions(tmp_path / "fresh"))["files"] == after["files"]
 
 
 def test_a_highlight_is_the_mix_with_its_stem_raised(separator: Separator, song: Path) -> None:
-    told = run(separator, song, "drums", wish=Wish(gain_db=6))
+    told = run(separator, song, "drums", output_options=OutputOptions(gain_db=6))
     (stem,) = told["stems"]
     mix, sound, highlight = (soundfile.read(path)[0] for path in (song, stem["path"], stem["highlight"]))
     np.testing.assert_allclose(highlight, mix + (10 ** (6 / 20) - 1) * sound, atol=1e-6)
@@ -157,7 +159,9 @@ def test_a_highlight_is_the_mix_with_its_stem_raised(separator: Separator, song:
 
 def test_the_same_seed_makes_the_same_file_and_another_seed_another(separator: Separator, song: Path, tmp_path: Path) -> None:
     hashes = [
-        run(separator, song, "drums", seed=seed, wish=Wish(out=tmp_path / str(turn)))["files"]["song - drums.wav"]
+        run(separator, song, "drums", seed=seed, output_options=OutputOptions(out=tmp_path / str(turn)))["files"][
+            "song - drums.wav"
+        ]
         for turn, seed in enumerate([1, 1, 2])
     ]
     assert hashes[0] == hashes[1] != hashes[2]
@@ -180,8 +184,8 @@ def test_another_prompt_on_the_same_region_does_not_climb_again(separator: Separ
 
 
 def test_what_comes_from_the_cache_is_what_was_computed(separator: Separator, song: Path, tmp_path: Path) -> None:
-    first = run(separator, song, "drums", "piano", steps=4, wish=Wish(out=tmp_path / "first"))
-    again = run(separator, song, "drums", "piano", steps=4, wish=Wish(out=tmp_path / "again"))
+    first = run(separator, song, "drums", "piano", steps=4, output_options=OutputOptions(out=tmp_path / "first"))
+    again = run(separator, song, "drums", "piano", steps=4, output_options=OutputOptions(out=tmp_path / "again"))
     assert (first["network_passes"] > 0, again["network_passes"]) == (True, 0)
     assert first["files"] == again["files"]
 
@@ -190,7 +194,7 @@ def test_a_stem_lands_where_its_mix_came_from(separator: Separator, tmp_path: Pa
     path = tmp_path / "take.wav"
     with Writer(path, Hertz(48_000), 1, Samples(172_800_123)) as writer:
         writer.write(0.1 * np.random.default_rng(0).normal(size=(48_000, 1)))
-    told = run(separator, path, "drums", wish=Wish(start_s=0.25))
+    told = run(separator, path, "drums", output_options=OutputOptions(start_s=0.25))
     assert time_reference(Path(told["stems"][0]["path"])) == 172_800_123 + 12_000
     assert told["time_reference"] == 172_800_123 + 12_000
 
@@ -203,13 +207,15 @@ def test_cancelling_leaves_nothing_behind(separator: Separator, song: Path, tmp_
                 raise Cancelled
 
         with pytest.raises(Cancelled):
-            separator.separate(song, Request.of(["drums"], steps=2), Wish(out=tmp_path / "out"), stop)
+            separator.separate(song, Request.of(["drums"], steps=2), OutputOptions(out=tmp_path / "out"), stop)
         assert not (tmp_path / "out").exists()
 
 
 def test_progress_rises_from_nothing_to_done(separator: Separator, song: Path) -> None:
     seen: list[float] = []
-    separator.separate(song, Request.of(["drums"], steps=3, generative=True), Wish(), lambda done, _: seen.append(done))
+    separator.separate(
+        song, Request.of(["drums"], steps=3, generative=True), OutputOptions(), lambda done, _: seen.append(done)
+    )
     assert seen[0] == 0
     assert seen[-1] == 1
     assert len(seen) > 8
@@ -220,7 +226,7 @@ def test_a_file_that_we_did_not_write_is_never_overwritten(separator: Separator,
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "song - drums.wav").write_bytes(b"somebody's own take")
     with pytest.raises(CannotWrite, match="in the way"):
-        run(separator, song, "drums", wish=Wish(out=tmp_path / "out"))
+        run(separator, song, "drums", output_options=OutputOptions(out=tmp_path / "out"))
     assert (tmp_path / "out" / "song - drums.wav").read_bytes() == b"somebody's own take"
 
 
@@ -305,6 +311,6 @@ def test_a_model_that_cannot_fit_is_refused_before_it_takes_the_memory(monkeypat
 def test_a_group_of_windows_is_bounded_whatever_is_asked_of_it(separator: Separator, steps: int, prompts: int) -> None:
     request = Request.of([str(number) for number in range(prompts)], steps=steps)
     latent = 4 * separator.backbone.encode(torch.zeros(1, 1, 256, 64)).numel()
-    windows = at_once(request, separator.backbone, latent)
+    windows = windows_per_group(request, separator.backbone, latent)
     asked = max(steps, 8 * (prompts + 1))  # the climb's items, or the question's
     assert 0.2 * GROUP_BYTES < 8 * windows * asked * latent <= GROUP_BYTES

@@ -9,10 +9,10 @@ import soundfile
 import torch
 
 from engine import suggest as suggesting
-from engine.audio.source import Source, open_source
+from engine.audio.source import AudioSource, open_source
 from engine.backbones.gaussian import Gaussian
 from engine.commands import suggest
-from engine.pipeline.cache import Shelf
+from engine.pipeline.cache import DiskCache
 from engine.research.bench.presence import Told
 from engine.research.bench.suggestions import Suggested, measure, told
 from engine.research.bench.windows import Asker
@@ -34,7 +34,7 @@ def mix(tmp_path: Path) -> Path:
     return tmp_path / "mix.wav"
 
 
-def vocabulary_around(source: Source) -> tuple[Gaussian, str, list[str]]:
+def vocabulary_around(source: AudioSource) -> tuple[Gaussian, str, list[str]]:
     """A model whose prompts are means, the mean that this sound has, and others farther and farther from it."""
     model = Gaussian()
     sound = torch.from_numpy(soundfile.read(source.path, dtype="float32")[0])[None, None, : model.window]
@@ -134,7 +134,7 @@ def test_the_command_line_prints_a_table_or_json(mix: Path, tagger: Path, capsys
 def test_a_model_that_follows_any_text_wants_prompts_to_choose_from(
     tmp_path: Path, mix: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(Separator, "load", lambda *_: Separator(Gaussian(), Shelf(tmp_path / "shelf")))
+    monkeypatch.setattr(Separator, "load", lambda *_: Separator(Gaussian(), DiskCache(tmp_path / "shelf")))
     assert suggest.main([str(mix), "--length", "1", "-p", "1", "-p", "2", "-p", "-3", "--all"]) == 0
     assert "pocket was asked" in capsys.readouterr().out
     with pytest.raises(BadModel, match="not on this machine"):

@@ -377,7 +377,7 @@ def known_heads(folder: Path, trained: Any, said: Any, family: str = "audioldm")
     says is nearest to the truth with the heads that it had then, and with others worse.
     """
     from engine.backbones import heads, load
-    from engine.backbones.base import noised
+    from engine.backbones.base import add_noise
 
     TINY[family](folder)
     config = folder / "unet" / "config.json"
@@ -400,9 +400,9 @@ def known_heads(folder: Path, trained: Any, said: Any, family: str = "audioldm")
     for index in range(30):
         at = torch.tensor([int(1000 * heads.HEIGHTS[index // 6])])
         drawn = torch.randn(latent.shape, generator=generator)
-        x = noised(latent, model.schedule.alpha_bar(at), drawn)
+        x = add_noise(latent, model.schedule.alpha_bar(at), drawn)
         with torch.no_grad():
-            network.eval()(**model.asked(x, at, words.rows(torch.tensor([index % 2]))), **model.fixed)
+            network.eval()(**model.network_inputs(x, at, words.rows(torch.tensor([index % 2]))), **model.fixed)
         patches = nn.functional.unfold(seen.pop(), 3, padding=1)[0].T
         inputs.append(torch.cat([patches, torch.ones(len(patches), 1)], 1))
         targets.append(drawn[0].flatten(1).T)

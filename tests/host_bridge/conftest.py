@@ -19,7 +19,7 @@ from host_bridge.errors import BadRequest
 from host_bridge.protocol.messages import (
     Accepted,
     Cancel,
-    Cancelled,
+    CancelledMessage,
     Deliver,
     DeviceRow,
     Devices,
@@ -32,9 +32,9 @@ from host_bridge.protocol.messages import (
     Message,
     ModelRow,
     Models,
-    Plan,
+    PlanQuery,
     PlanRow,
-    Progress,
+    ProgressMessage,
     Retry,
     Status,
     Stop,
@@ -42,11 +42,11 @@ from host_bridge.protocol.messages import (
     Strength,
     Submit,
     Tie,
-    Vocabulary,
+    VocabularyQuery,
     VocabularyRow,
     Welcome,
 )
-from host_bridge.protocol.state_machine import Exchange, Peer
+from host_bridge.protocol.state_machine import Peer, StateMachine
 from host_bridge.server.endpoint import Endpoint
 from host_bridge.spool.documents import EngineFile, RequestFile, StateFile
 from host_bridge.spool.job_folders import Spool
@@ -67,18 +67,18 @@ class House:
         self.spool = Spool(root / "spool")
         self.spool.prepare()
         self.work_s, self.hold = work_s, threading.Event()
-        self.exchange = Exchange(TOKEN, Welcome("dummy", "progress", "1", 1), time.monotonic)
+        self.state_machine = StateMachine(TOKEN, Welcome("dummy", "progress", "1", 1), time.monotonic)
         self.wrong: Callable[[str], None] = lambda _id: None
         self.ran: list[str] = []
         self.moved: list[tuple[int, float]] = []
         self.ties: dict[int, tuple[str, str]] = {}
         self._queue: queue.Queue[str | None] = queue.Queue()
         found = recover(self.spool)
-        self.exchange.know((each.state.job.id, each.state.job.state) for each in found)
+        self.state_machine.know((each.state.job.id, each.state.job.state) for each in found)
         for each in found:
             if each.state.job.state == "queued":
                 self._queue.put(each.state.job.id)
-        self.endpoint = Endpoint(self.exchange, self.handle, port=0)
+        self.endpoint = Endpoint(self.state_machine, self.handle, port=0)
         self.engine = EngineFile(1, self.endpoint.port, self.endpoint.port, "1", self.spool.root, TOKEN)
         self._worker = threading.Thread(target=self._work, name="device")
 
@@ -103,8 +103,8 @@ class House:
 
     def submit(self, message: Submit) -> list[Message]:
         self.spool.folder(message.id)
-        before = self.exchange.state(message.id)
-        state = self.exchange.step(message.id, "submit")
+        before = self.state_machine.state(message.id)
+        state = self.state_machine.step(message.id, "submit")
         if before is None:
             self._queue.put(message.id)
         accepted = Accepted(message.id, message.address)
@@ -112,19 +112,19 @@ class House:
         ends: dict[str, Message] = {
             "done": Done(message.id, message.address, 2),
             "failed": Fail(message.id, message.address, told.code, told.error, told.todo),
-            "cancelled": Cancelled(message.id),
+            "cancelled": CancelledMessage(message.id),
         }
         return [ends[state]] if state in ends else [accepted]
 
     def cancel(self, message: Cancel) -> list[Message]:
-        self.exchange.step(message.id, "cancel")
+        self.state_machine.step(message.id, "cancel")
         self.spool.record(StateFile(Job(message.id, "cancelled")), "cancel")
         self.spool.clear(message.id)
-        self.endpoint.tell(Cancelled(message.id))
-        return [Cancelled(message.id)]
+        self.endpoint.tell(CancelledMessage(message.id))
+        return [CancelledMessage(message.id)]
 
     def retry(self, message: Retry) -> list[Message]:
-        self.exchange.step(message.id, "retry")
+        self.state_machine.step(message.id, "retry")
         self.spool.clear(message.id, cancel=True)
         self.spool.record(StateFile(Job(message.id, "queued")), "retry")
         self._queue.put(message.id)
@@ -139,8 +139,8 @@ class House:
         return [*rows, Done(message.id, message.address, len(rows))]
 
     def strength(self, message: Strength) -> list[Message]:
-        self.spool.want_strength(message.id, message.stem, message.permille)
-        self.exchange.step(message.id, "strength")
+        self.spool.set_wanted_strength(message.id, message.stem, message.permille)
+        self.state_machine.step(message.id, "strength")
         self.endpoint.tell(Done(message.id, message.address, 1))
         return [Accepted(message.id, message.address)]
 
@@ -159,7 +159,7 @@ class House:
         row = ModelRow(message.id, 0, "dummy", "MIT", 1, 2**40, "for tests")
         return [row, Done(message.id, message.address, 1)]
 
-    def vocabulary(self, message: Vocabulary) -> list[Message]:
+    def vocabulary(self, message: VocabularyQuery) -> list[Message]:
         words = {"drums": "drums", "drum kit": "drums"} if message.model in ("", "dummy") else {}
         rows = [VocabularyRow(message.id, index, *both) for index, both in enumerate(words.items())]
         return [*rows, Done(message.id, message.address, len(rows))]
@@ -169,16 +169,16 @@ class House:
             raise ZeroDivisionError("inside a handler")
         if message.model != "dummy":
             raise BadRequest(f"There is no model {message.model}.", "Choose dummy.")
-        answers = [Accepted(message.id, message.address), Progress(message.id, 500, "fetching", 1)]
+        answers = [Accepted(message.id, message.address), ProgressMessage(message.id, 500, "fetching", 1)]
         return [*answers, Done(message.id, message.address, 1)]
 
     def stop_fetch(self, message: StopFetch) -> list[Message]:
-        return [Accepted(message.id, message.address), Cancelled(message.id)]
+        return [Accepted(message.id, message.address), CancelledMessage(message.id)]
 
     def devices(self, message: Devices) -> list[Message]:
         return [DeviceRow(message.id, 0, "cpu", "cpu", -1), Done(message.id, message.address, 1)]
 
-    def plan(self, message: Plan) -> list[Message]:
+    def plan(self, message: PlanQuery) -> list[Message]:
         return [PlanRow(message.id, 0, "cpu", 4, 2**33, message.seconds), Done(message.id, message.address, 1)]
 
     def stop(self, message: Stop) -> list[Message]:
@@ -188,9 +188,9 @@ class House:
 
     def _work(self) -> None:
         while (id_ := self._queue.get()) is not None:
-            if self.exchange.state(id_) != "queued":
+            if self.state_machine.state(id_) != "queued":
                 continue
-            self.exchange.step(id_, "start")
+            self.state_machine.step(id_, "start")
             state = StateFile(Job(id_, "running", device="dummy"), 1)
             self.spool.record(state, "start")
             self.ran.append(id_)
@@ -198,24 +198,24 @@ class House:
                 self.wrong(id_)
                 self._separate(state)
             except BadRequest as error:
-                self.exchange.step(id_, "fail")
+                self.state_machine.step(id_, "fail")
                 self.spool.record(StateFile(Job(id_, "failed"), 1, int(error.code), error.what, error.todo), "fail")
                 self.endpoint.tell(Fail.of(error, id_, Submit.address))
 
     def _separate(self, state: StateFile) -> None:
         id_ = state.job.id
         for permille in itertools.count(0, 250):
-            if self.exchange.state(id_) == "cancelled":
+            if self.state_machine.state(id_) == "cancelled":
                 return
             if self.spool.show(replace(state, job=replace(state.job, permille=min(permille, 999)))):
-                self.endpoint.tell(Progress(id_, min(permille, 999), "copying", 0))
+                self.endpoint.tell(ProgressMessage(id_, min(permille, 999), "copying", 0))
             if permille >= 1000 and not self.hold.is_set():
                 break
             time.sleep(max(self.work_s / 4, 0.005 if permille > 1000 else 0.0))
         request = self.spool.request(id_)
         stems = [{"prompt": stem.prompt, "strength": stem.strength, "path": None} for stem in request.stems]
         self.spool.commit(id_, {"schema": "zerostem-sidecar/1", "stems": stems})
-        self.exchange.step(id_, "finish")
+        self.state_machine.step(id_, "finish")
         self.spool.record(StateFile(Job(id_, "done", 1000, "done", 0), 1), "finish")
         self.endpoint.tell(Done(id_, Submit.address, len(stems)))
 
@@ -231,11 +231,11 @@ House._HANDLERS |= {
     Knob: House.knob,
     Deliver: House.deliver,
     Models: House.models,
-    Vocabulary: House.vocabulary,
+    VocabularyQuery: House.vocabulary,
     Fetch: House.fetch,
     StopFetch: House.stop_fetch,
     Devices: House.devices,
-    Plan: House.plan,
+    PlanQuery: House.plan,
     Stop: House.stop,
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from engine.daemon.notify_host import Bells
+from engine.daemon.notify_host import HostNotifier
 from host_bridge.cli import main
 from host_bridge.hosts import HOSTS, load
 from host_bridge.hosts.base import Edit, Facts, Host
@@ -378,7 +378,7 @@ def test_a_bell_is_read_by_the_daemon_and_comes_out_byte_for_byte(own: str, home
     path.write_bytes(own.encode())
     for step in host_port.added(home, "reaper", 8000):
         take([step])
-    assert Bells.read(home).packets["reaper"][0] == 8000
+    assert HostNotifier.read(home).packets["reaper"][0] == 8000
     assert host_port.added(home, "reaper", 8000) == []
     take(host_port.taken(home, "reaper"))
     assert (path.read_bytes() if path.exists() else b"") == own.encode()

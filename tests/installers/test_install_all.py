@@ -18,7 +18,7 @@ from host_bridge.client.client import NoDaemon
 from host_bridge.errors import BadRequest
 from host_bridge.hosts import HOSTS, load
 from installers import install_all, launcher_script, linux, macos, smoke, windows
-from installers.launcher_script import Door
+from installers.launcher_script import LauncherScript
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "installers"
@@ -128,44 +128,44 @@ def test_what_the_two_shell_scripts_do_differs_in_their_places_alone() -> None:
     assert plain("linux.sh") == plain("macos.sh")
 
 
-DOORS = {"linux": linux.door, "macos": macos.door, "windows": windows.door}
+DOORS = {"linux": linux.launcher, "macos": macos.launcher, "windows": windows.launcher}
 
 
 @pytest.fixture(params=DOORS)
-def way(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Door:
+def way(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LauncherScript:
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     monkeypatch.delenv("LOCALAPPDATA", raising=False)
     return DOORS[request.param]()
 
 
-def test_the_command_goes_in_twice_without_harm_and_comes_out(way: Door, tmp_path: Path) -> None:
+def test_the_command_goes_in_twice_without_harm_and_comes_out(way: LauncherScript, tmp_path: Path) -> None:
     said: list[str] = []
-    launcher_script.put_in(way, said.append)
+    launcher_script.install(way, said.append)
     first = way.path.read_bytes()
-    launcher_script.put_in(way, said.append)
+    launcher_script.install(way, said.append)
     assert way.path.read_bytes() == first
     assert sys.executable.encode() in first
     assert way.found in said
-    launcher_script.take_out(way, said.append)
+    launcher_script.uninstall(way, said.append)
     assert tree(tmp_path) == set()
-    launcher_script.take_out(way, said.append)
+    launcher_script.uninstall(way, said.append)
 
 
-def test_a_command_that_is_not_as_we_write_it_stays(way: Door) -> None:
+def test_a_command_that_is_not_as_we_write_it_stays(way: LauncherScript) -> None:
     said: list[str] = []
-    launcher_script.put_in(way, said.append)
+    launcher_script.install(way, said.append)
     for data in (way.path.read_bytes() + b"# mine\n", b"a stranger's", b"\xff"):
         way.path.write_bytes(data)
-        launcher_script.put_in(way, said.append)
+        launcher_script.install(way, said.append)
         assert "stays" in said[-1]
-        launcher_script.take_out(way, said.append)
+        launcher_script.uninstall(way, said.append)
         assert way.path.read_bytes() == data
 
 
-def test_a_command_of_an_earlier_environment_is_replaced(way: Door) -> None:
-    launcher_script.put_in(way, lambda _text: None)
-    launcher_script.put_in(
-        Door(way.path, way.text.replace(sys.executable, "/new/python"), way.comment, way.found), lambda _text: None
+def test_a_command_of_an_earlier_environment_is_replaced(way: LauncherScript) -> None:
+    launcher_script.install(way, lambda _text: None)
+    launcher_script.install(
+        LauncherScript(way.path, way.text.replace(sys.executable, "/new/python"), way.comment, way.found), lambda _text: None
     )
     assert b"/new/python" in way.path.read_bytes()
 
@@ -176,13 +176,17 @@ def test_a_python_with_awkward_signs_in_its_path_is_called_right(tmp_path: Path,
     python.chmod(0o755)
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     monkeypatch.setattr(sys, "executable", str(python))
-    way = linux.door()
-    launcher_script.put_in(way, lambda _text: None)
+    way = linux.launcher()
+    launcher_script.install(way, lambda _text: None)
     assert subprocess.check_output([way.path, "a b", "*"], text=True) == "-P|-m|host_bridge|a b|*|"
-    assert "%%PATH%%" in windows.door().text
+    assert "%%PATH%%" in windows.launcher().text
 
 
-SYSTEMS = {"linux": ("systemctl", linux.door), "darwin": ("launchctl", macos.door), "win32": ("schtasks", windows.door)}
+SYSTEMS = {
+    "linux": ("systemctl", linux.launcher),
+    "darwin": ("launchctl", macos.launcher),
+    "win32": ("schtasks", windows.launcher),
+}
 
 
 @pytest.mark.parametrize("platform", SYSTEMS)
@@ -223,13 +227,13 @@ def test_parts_that_fail_are_told_and_the_others_done(tmp_path: Path, monkeypatc
     (tmp_path / ".config" / "ardour8").mkdir(parents=True)
     (tmp_path / ".config" / "ardour8" / "zerostem-installed.json").write_text("{")
     said: list[str] = []
-    assert install_all.main(linux.door(), [], said.append) == 1
+    assert install_all.main(linux.launcher(), [], said.append) == 1
     text = "\n".join(said)
     assert "not as we wrote it" in text
     assert "`systemctl` cannot be run" in text
     assert said[-1] == "checked"
     with pytest.raises(BadRequest, match="known are reaper, ardour, audacity"):
-        install_all.main(linux.door(), ["cubase"], said.append)
+        install_all.main(linux.launcher(), ["cubase"], said.append)
 
 
 def test_the_smoke_check_tells_that_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:
@@ -256,10 +260,10 @@ def test_without_a_service_a_daemon_is_started_that_an_uninstall_ends(tmp_path: 
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     said: list[str] = []
-    assert install_all.main(linux.door(), ["--no-service"], said.append) == 0
+    assert install_all.main(linux.launcher(), ["--no-service"], said.append) == 0
     assert "It works" in said[-1]
     assert any("No DAW was found" in line for line in said)
-    assert install_all.main(linux.door(), ["--uninstall"], said.append) == 0
+    assert install_all.main(linux.launcher(), ["--uninstall"], said.append) == 0
     until = time.monotonic() + 20
     while discovery.found() and time.monotonic() < until:
         time.sleep(0.02)

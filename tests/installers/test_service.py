@@ -17,7 +17,7 @@ import pytest
 from host_bridge.cli import main
 from host_bridge.hosts import HOSTS
 from installers import launchd, logon_task, receipt, service, systemd
-from installers.system import Program, System
+from installers.system import Program, ServiceSystem
 
 TOOLS = {"linux": "systemctl", "darwin": "launchctl", "win32": "schtasks"}
 NS = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
@@ -33,7 +33,7 @@ case "$*" in $REFUSE) echo "the $1 was refused" >&2; exit 1;; esac
 class Machine:
     """A fake home, and what its stand-ins were called with."""
 
-    system: System
+    system: ServiceSystem
     home: Path
     called: Path
     program: Program

@@ -93,7 +93,7 @@ def panels(application: "QApplication", faults: list[BaseException]) -> Iterator
         sys.excepthook = hook
         made.append(panel)
         panel.show()
-        panel.studio.start()
+        panel.controller.start()
         return panel
 
     yield make

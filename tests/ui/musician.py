@@ -20,7 +20,7 @@ from PyQt6.QtWidgets import QWidget
 from ui import app
 from ui.panel import Panel
 from ui.widgets.prompts import Prompts
-from ui.widgets.source import Source
+from ui.widgets.source import SourceCard
 from ui.widgets.stems import Stems
 
 NEIGHBOUR = QPoint(1210, 100)
@@ -35,7 +35,7 @@ class Musician:
         self.panel: Panel = app.made("dark", wake=False)
         self.panel.move(0, 0)
         self.panel.show()
-        self.panel.studio.start()
+        self.panel.controller.start()
         self.step = 0
 
     def until(self, true: Callable[[], object], what: str, patience_s: float = 60.0) -> None:
@@ -86,7 +86,7 @@ class Musician:
         self.live(0.2)
 
     def rendered(self, prompt: str) -> float:
-        take = self.panel.studio.take
+        take = self.panel.controller.take
         return take.strengths.get(prompt, -1.0) if take is not None else -1.0
 
     def type(self, text: str) -> None:
@@ -98,16 +98,16 @@ class Musician:
 
     def work(self) -> None:
         """The whole way."""
-        panel, studio = self.panel, self.panel.studio
+        panel, controller = self.panel, self.panel.controller
         neighbour = [sys.executable, str(Path(__file__).with_name("neighbour.py"))]
         place = [str(NEIGHBOUR.x()), str(NEIGHBOUR.y()), str(self.song), str(self.drops)]
         beside = subprocess.Popen([*neighbour, *place])
         try:
-            self.until(lambda: studio.standing == "there", "the daemon is there")
+            self.until(lambda: controller.standing == "there", "the daemon is there")
             self.live(1.0)
             self.look("nothing is open")
             middle = (NEIGHBOUR.x() + 100, NEIGHBOUR.y() + 100)
-            self.drag(middle, self.at(panel.card(Source)), drop=False)
+            self.drag(middle, self.at(panel.card(SourceCard)), drop=False)
             self.look("a file hangs over the panel")
             self.hand("mouseup", 1)
             self.until(lambda: panel.playback.player is not None, "the file is open")
@@ -118,13 +118,13 @@ class Musician:
             self.until(panel.card(Prompts).offers[0].isVisible, "words are offered", 5)
             self.look("words are offered")
             self.key("Down", "Return")
-            self.until(lambda: studio.session.asks, "the offered word is taken", 5)
+            self.until(lambda: controller.session.asks, "the offered word is taken", 5)
             self.type("bass,")
-            self.until(lambda: len(studio.session.asks) == 2, "a second sound is named", 5)
-            studio.session = replace(studio.session, steps=4)
+            self.until(lambda: len(controller.session.asks) == 2, "a second sound is named", 5)
+            controller.session = replace(controller.session, steps=4)
             self.key("ctrl+Return")
-            self.until(lambda: studio.take is not None, "the job is sent", 5)
-            self.until(lambda: any(row.state == "running" and row.permille > 50 for row in studio.queue.rows), "it runs")
+            self.until(lambda: controller.take is not None, "the job is sent", 5)
+            self.until(lambda: any(row.state == "running" and row.permille > 50 for row in controller.queue.rows), "it runs")
             self.look("it runs")
             self.until(lambda: panel.playback.ready, "the stems are there")
             self.look("the stems are there")
@@ -132,7 +132,7 @@ class Musician:
             self.drag(self.at(fader, 0.97), self.at(fader, 0.5), drop=False)
             self.look("a fader is moved")
             self.hand("mouseup", 1)
-            wanted = studio.session.asks[1].strength
+            wanted = controller.session.asks[1].strength
             assert 0.4 < wanted < 0.6, wanted
             self.until(lambda: abs(self.rendered("bass") - wanted) < 0.001, "it is rendered again")
             fader.setFocus()

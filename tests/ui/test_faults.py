@@ -25,11 +25,11 @@ def broken(*_: object) -> None:
 
 
 def test_a_question_that_breaks_is_answered_and_the_next_one_is_asked(application: Any, home: Path) -> None:
-    from ui.background.daemon_link import Link, Question
+    from ui.background.daemon_link import DaemonLink, DaemonQuery
 
-    link, told = Link(wake=False), list[object]()
-    link._put(None, Question(broken, told.append, told.append))  # type: ignore[arg-type]
-    link._put(None, Question(lambda _client: "an answer", told.append, told.append))  # type: ignore[arg-type]
+    link, told = DaemonLink(wake=False), list[object]()
+    link._put(None, DaemonQuery(broken, told.append, told.append))  # type: ignore[arg-type]
+    link._put(None, DaemonQuery(lambda _client: "an answer", told.append, told.append))  # type: ignore[arg-type]
     until(application, lambda: len(told) == 2)
     assert isinstance(told[0], ZeroStemError)
     assert "KeyError" in told[0].what
@@ -39,17 +39,17 @@ def test_a_question_that_breaks_is_answered_and_the_next_one_is_asked(applicatio
 
 
 def test_a_talk_that_breaks_begins_again(application: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ui.background.daemon_link import Link
+    from ui.background.daemon_link import DaemonLink
 
     tries = list[int]()
 
-    def found(_link: Link) -> None:
+    def found(_link: DaemonLink) -> None:
         tries.append(1)
         broken()
 
-    monkeypatch.setattr(Link, "_found", found)
+    monkeypatch.setattr(DaemonLink, "_found", found)
     monkeypatch.setattr("ui.background.daemon_link.AGAIN_S", 0.01)
-    link, told = Link(wake=False), list[object]()
+    link, told = DaemonLink(wake=False), list[object]()
     link.complained.connect(told.append)
     link.start()
     until(application, lambda: len(tries) > 1 and told)
@@ -58,9 +58,9 @@ def test_a_talk_that_breaks_begins_again(application: Any, home: Path, monkeypat
 
 
 def test_a_work_that_breaks_is_told_and_the_next_one_is_done(application: Any, home: Path) -> None:
-    from ui.background.task_runner import Aside
+    from ui.background.task_runner import TaskRunner
 
-    aside, told = Aside(1), list[object]()
+    aside, told = TaskRunner(1), list[object]()
     aside(broken, told.append, told.append)
     aside(lambda: "done", told.append, told.append)
     until(application, lambda: len(told) == 2)

@@ -60,7 +60,7 @@ def page(panels: Panels, until: Any) -> "Machine":
     panel = panels()
     page = panel.card(Machine)
     panel.pages.setCurrentWidget(page)
-    until(lambda: NAME in page.lines and panel.studio.machinery.devices)
+    until(lambda: NAME in page.lines and panel.controller.engine_state.devices)
     return page
 
 
@@ -88,14 +88,14 @@ def test_choosing_a_model_that_is_not_here_asks_once_fetches_it_and_uses_it(
     assert "MB?" in words(page) or "GB?" in words(page)
     assert "Not for commercial use: " in words(page)
     assert not hub.asked  # nothing moves before it was said
-    assert page.studio.session.model is None
+    assert page.controller.session.model is None
     lines.agree.setFocus()
     lines.agree.click()
     until(lambda: lines.bar.isVisible() and "%" in lines.far.text())
     assert page.window().focusWidget() is lines.cross  # type: ignore[union-attr]
     assert not lines.offer.isVisible()
     hub.free.set()
-    until(lambda: page.studio.session.model == NAME)
+    until(lambda: page.controller.session.model == NAME)
     until(lambda: page.lines[NAME].choice.installed)
     assert page.lines[NAME].pick.isChecked()
     assert not page.lines[NAME].bar.isVisible()
@@ -109,7 +109,7 @@ def test_who_does_not_want_it_is_back_where_they_were(served: None, hub: Any, pa
     lines.refuse.click()
     assert page.lines["pocket"].pick.isChecked()
     assert "?" not in words(page)
-    assert not page.machinery.fetches
+    assert not page.engine_state.fetches
     assert not hub.asked
 
 
@@ -123,13 +123,13 @@ def test_a_fetch_is_stopped_and_can_begin_again(served: None, hub: Any, page: "M
     lines.cross.click()
     assert not lines.cross.isEnabled()
     hub.free.set()
-    until(lambda: not page.machinery.fetches)
+    until(lambda: not page.engine_state.fetches)
     assert "is not fetched any more" in notice(page)
-    assert page.studio.session.model is None
+    assert page.controller.session.model is None
     assert lines.offer.isVisible()
     lines.offer.click()
     lines.agree.click()
-    until(lambda: page.studio.session.model == NAME)
+    until(lambda: page.controller.session.model == NAME)
 
 
 def test_what_goes_wrong_is_said_at_the_model_with_what_to_do_and_can_be_tried_again(
@@ -147,7 +147,7 @@ def test_what_goes_wrong_is_said_at_the_model_with_what_to_do_and_can_be_tried_a
     assert not lines.agree.isVisible()
     hub.gated.clear()
     lines.again.click()
-    until(lambda: page.studio.session.model == NAME)
+    until(lambda: page.controller.session.model == NAME)
 
 
 def test_a_daemon_that_dies_meanwhile_costs_nothing_but_time(
@@ -159,11 +159,11 @@ def test_a_daemon_that_dies_meanwhile_costs_nothing_but_time(
     lines.agree.click()
     until(lambda: "%" in lines.far.text())
     daemon.kill()
-    until(lambda: page.studio.standing == "gone", 20)
+    until(lambda: page.controller.standing == "gone", 20)
     assert lines.far.text() == "It goes on when the daemon is back."
     hub.free.set()
     daemon.start()
-    until(lambda: page.studio.session.model == NAME)
+    until(lambda: page.controller.session.model == NAME)
 
 
 def test_another_model_that_was_chosen_meanwhile_stays(served: None, hub: Any, page: "Machine", until: Any) -> None:
@@ -171,10 +171,10 @@ def test_another_model_that_was_chosen_meanwhile_stays(served: None, hub: Any, p
     hub.free.clear()
     lines.offer.click()
     lines.agree.click()
-    page.studio.use_model("another")
+    page.controller.use_model("another")
     hub.free.set()
     until(lambda: page.lines[NAME].choice.installed)
-    assert page.studio.session.model == "another"
+    assert page.controller.session.model == "another"
     assert notice(page).strip() == f"{NAME} is here."
 
 
@@ -182,15 +182,15 @@ def test_how_long_it_would_take_is_told_while_the_page_is_looked_at(
     served: None, page: "Machine", song: Path, until: Any
 ) -> None:
     assert "Open a region" in page.plan.text()
-    page.studio.open_file(song)
-    until(lambda: page.studio.session.region is not None)
-    page.studio.ask_for("drums")
+    page.controller.open_file(song)
+    until(lambda: page.controller.session.region is not None)
+    page.controller.ask_for("drums")
     until(lambda: "windows at once" in page.plan.text())
     told = page.plan.text()
     assert told.startswith("1 stem out of 3 s:\nabout ")
     assert "on cpu" in told
-    page.studio.ask_for("bass")
+    page.controller.ask_for("bass")
     until(lambda: page.plan.text().startswith("2 stems") and "windows at once" in page.plan.text())
     page.hide()
-    page.studio.drop("bass")
-    assert not page.machinery.reckoning
+    page.controller.drop("bass")
+    assert not page.engine_state.reckoning

@@ -33,7 +33,7 @@ SLOW_MS = 50.0
 
 def opened(panel: "Panel", song: Path, until: Until) -> None:
     panel.open(song)
-    until(lambda: panel.playback.player is not None and panel.studio.session.region is not None)
+    until(lambda: panel.playback.player is not None and panel.controller.session.region is not None)
 
 
 def prompts_of(panel: "Panel") -> Any:
@@ -58,10 +58,10 @@ def separated(panel: "Panel", song: Path, until: Until, *prompts: str) -> None:
     """From the file to the stems, in as few steps as the model allows."""
     opened(panel, song, until)
     for prompt in prompts:
-        panel.studio.ask_for(prompt)
-    panel.studio.session = replace(panel.studio.session, steps=2)
-    panel.studio.separate()
-    until(lambda: panel.studio.take is not None and panel.studio.take.result is not None)
+        panel.controller.ask_for(prompt)
+    panel.controller.session = replace(panel.controller.session, steps=2)
+    panel.controller.separate()
+    until(lambda: panel.controller.take is not None and panel.controller.take.result is not None)
     until(lambda: panel.playback.ready)
 
 
@@ -71,7 +71,7 @@ def test_from_a_file_to_stems_to_another_strength_without_blocking_the_window(
     from PyQt6.QtCore import QTimer
 
     panel = panels()
-    until(lambda: panel.studio.standing == "there")
+    until(lambda: panel.controller.standing == "there")
     gaps_ms: list[float] = []
     busy_ms: list[float] = []
     gc.collect()
@@ -95,7 +95,7 @@ def test_from_a_file_to_stems_to_another_strength_without_blocking_the_window(
     in_time(float(np.quantile(gaps_ms, 0.995)), SLOW_MS)
     assert not panel.playback.silent
 
-    take = panel.studio.take
+    take = panel.controller.take
     assert take is not None
     assert take.result is not None
     assert take.result.null_dbfs is not None
@@ -111,7 +111,7 @@ def test_from_a_file_to_stems_to_another_strength_without_blocking_the_window(
     assert exact is not None
     assert heard.parts[1].sound is not exact.parts[1].sound  # the approximation is heard at once
     row.fader.setSliderDown(False)
-    until(lambda: panel.studio.take and panel.studio.take.strengths.get("bass") == 0.4)
+    until(lambda: panel.controller.take and panel.controller.take.strengths.get("bass") == 0.4)
     assert bass.read_bytes() != before
     until(lambda: not panel.playback._moved)
     assert row.fader.strength == 0.4
@@ -146,12 +146,12 @@ def test_a_selection_is_separated_and_heard_where_it_lies(panels: Panels, served
 
     panel = panels()
     opened(panel, song, until)
-    panel.studio.select(1.0, 2.0)
-    panel.studio.ask_for("drums")
-    panel.studio.session = replace(panel.studio.session, steps=2)
-    panel.studio.separate()
+    panel.controller.select(1.0, 2.0)
+    panel.controller.ask_for("drums")
+    panel.controller.session = replace(panel.controller.session, steps=2)
+    panel.controller.separate()
     until(lambda: panel.playback.ready)
-    take, scene = panel.studio.take, panel.playback.scene("stem")
+    take, scene = panel.controller.take, panel.playback.scene("stem")
     assert take is not None
     assert scene is not None
     rate = int(scene.mix.rate)
@@ -180,11 +180,11 @@ def test_a_rough_estimate_is_heard_where_the_playhead_is(panels: Panels, served:
 
     panel = panels()
     opened(panel, song, until)
-    panel.studio.ask_for("drums")
-    panel.studio.select(1.0, 3.0)
+    panel.controller.ask_for("drums")
+    panel.controller.select(1.0, 3.0)
     prompts_of(panel).quick.click()
     until(lambda: panel.playback.ready)
-    take = panel.studio.take
+    take = panel.controller.take
     assert take is not None
     assert take.result is not None
     assert (take.result.method, take.offset) == ("contrast", 22_050)
@@ -212,18 +212,18 @@ def test_a_daemon_that_dies_is_told_of_and_found_again(panels: Panels, daemon: A
 
     daemon.start()
     panel = panels()
-    until(lambda: panel.studio.standing == "there")
+    until(lambda: panel.controller.standing == "there")
     daemon.kill()
-    until(lambda: panel.studio.standing == "gone", 20)
+    until(lambda: panel.controller.standing == "gone", 20)
     assert notice_of(panel).words.text() == texts.GONE
     assert panel.wake.isVisible()
     opened(panel, song, until)  # a file can be looked at without it
-    panel.studio.ask_for("drums")
-    panel.studio.session = replace(panel.studio.session, steps=2)
-    panel.studio.separate()
+    panel.controller.ask_for("drums")
+    panel.controller.session = replace(panel.controller.session, steps=2)
+    panel.controller.separate()
     daemon.start()
-    until(lambda: panel.studio.standing == "there", 20)
-    until(lambda: panel.studio.take is not None and panel.studio.take.result is not None)
+    until(lambda: panel.controller.standing == "there", 20)
+    until(lambda: panel.controller.take is not None and panel.controller.take.result is not None)
     assert not panel.wake.isVisible()
 
 
@@ -231,7 +231,7 @@ def test_a_panel_that_may_starts_a_daemon_which_outlives_it(panels: Panels, home
     from host_bridge.client.client import Client
 
     panel = panels(wake=True)
-    until(lambda: panel.studio.standing == "there", 30)
+    until(lambda: panel.controller.standing == "there", 30)
     panel.close()
     with Client.find("test") as client:
         client.ping()
@@ -244,20 +244,20 @@ def test_a_panel_that_may_starts_a_daemon_which_outlives_it(panels: Panels, home
 
 def test_a_region_from_a_daw_opens_by_itself(panels: Panels, home: Path, song: Path, until: Until) -> None:
     panel = panels()
-    until(lambda: panel.studio.standing == "gone")
+    until(lambda: panel.controller.standing == "gone")
     spool = Spool(places().spool)
     spool.prepare()
     spool.put("20261121-000000-aaaaaaaa", RequestFile((Stem("lead vocal", 0.7),), name="Chorus", host="reaper"), song)
-    until(lambda: panel.studio.session.region is not None)
-    region = panel.studio.session.region
+    until(lambda: panel.controller.session.region is not None)
+    region = panel.controller.session.region
     assert region is not None
     assert (region.title, region.host) == ("Chorus", "reaper")
-    assert [(ask.prompt, ask.strength) for ask in panel.studio.session.asks] == [("lead vocal", 0.7)]
+    assert [(ask.prompt, ask.strength) for ask in panel.controller.session.asks] == [("lead vocal", 0.7)]
     spool.put("20261121-000001-bbbbbbbb", RequestFile((Stem("drums"),), name="Verse", host="ardour"), song)
     until(lambda: "Verse" in notice_of(panel).words.text())
-    assert region is panel.studio.session.region  # what one works at is not taken away
+    assert region is panel.controller.session.region  # what one works at is not taken away
     notice_of(panel).deed.click()
-    until(lambda: getattr(panel.studio.session.region, "title", "") == "Verse")
+    until(lambda: getattr(panel.controller.session.region, "title", "") == "Verse")
 
 
 def test_five_hundred_jobs_are_listed_and_each_change_is_cheap(panels: Panels, home: Path, song: Path, until: Until) -> None:
@@ -281,7 +281,7 @@ def test_five_hundred_jobs_are_listed_and_each_change_is_cheap(panels: Panels, h
     before = time.thread_time()
     for permille in range(0, 1000, 100):
         told = replace(newest, job=Job(newest.id, "running", permille, "climbing", 3, "cpu"))
-        panel.studio.queue.show([told, *jobs.rows.rows[1:]])
+        panel.controller.queue.show([told, *jobs.rows.rows[1:]])
     assert time.thread_time() - before < 10 * SLOW_MS / 1000
     panel.grab()
     assert jobs.chosen is not None
@@ -333,21 +333,21 @@ def test_presets_of_ones_own_are_saved_renamed_and_deleted(
 
     panel = panels()
     opened(panel, song, until)
-    panel.studio.ask_for("rain")
+    panel.controller.ask_for("rain")
     prompts = prompts_of(panel)
     monkeypatch.setattr(QInputDialog, "getText", lambda *_a, **_k: ("My rain", True))
     prompts._save()
-    until(lambda: [row.preset.title for row in panel.studio.presets if row.own] == ["My rain"])
-    panel.studio.drop("rain")
+    until(lambda: [row.preset.title for row in panel.controller.presets if row.own] == ["My rain"])
+    panel.controller.drop("rain")
     menu = prompts.presets()
     next(act for act in menu.actions() if act.text() == "My rain").trigger()
-    assert [ask.prompt for ask in panel.studio.session.asks] == ["rain"]
+    assert [ask.prompt for ask in panel.controller.session.asks] == ["rain"]
     assert prompts.preset.text() == "My rain"
     monkeypatch.setattr(QInputDialog, "getText", lambda *_a, **_k: ("Storm", True))
-    prompts._rename(next(row.preset for row in panel.studio.presets if row.own))
-    until(lambda: [row.preset.title for row in panel.studio.presets if row.own] == ["Storm"])
-    prompts._delete(next(row.preset for row in panel.studio.presets if row.own))
-    until(lambda: not [row for row in panel.studio.presets if row.own])
+    prompts._rename(next(row.preset for row in panel.controller.presets if row.own))
+    until(lambda: [row.preset.title for row in panel.controller.presets if row.own] == ["Storm"])
+    prompts._delete(next(row.preset for row in panel.controller.presets if row.own))
+    until(lambda: not [row for row in panel.controller.presets if row.own])
 
 
 def test_the_window_comes_back_as_it_was_left(panels: Panels, home: Path, until: Until) -> None:

@@ -14,7 +14,7 @@ pytest.importorskip("pyqtgraph", reason="pyqtgraph is not installed: pip install
 
 if TYPE_CHECKING:
     from ui.panel import Panel
-    from ui.style.theme import Tones
+    from ui.style.theme import Theme
 
 pytestmark = pytest.mark.usefixtures("qt")
 
@@ -87,7 +87,7 @@ def _contrast(a: str, b: str) -> float:
 def test_words_can_be_read_on_every_ground(name: str) -> None:
     from ui.style import theme as looks
 
-    tones: Tones = getattr(looks, name)
+    tones: Theme = getattr(looks, name)
     for ground in (tones.ground, tones.surface, tones.raised):
         for words in ("text", "dim", "trouble", "caution", "well"):
             assert _contrast(getattr(tones, words), ground) >= 4.5, (words, ground)
@@ -103,7 +103,7 @@ def test_everything_that_takes_the_keyboard_has_a_name(panels: Callable[..., "Pa
     panel = panels()
     panel.open(song)
     until(lambda: panel.playback.player is not None)
-    panel.studio.ask_for("drums")
+    panel.controller.ask_for("drums")
     named = []
     for widget in panel.findChildren(QWidget):
         if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isVisible() and not widget.objectName().startswith("qt_"):
@@ -123,7 +123,7 @@ def test_tab_goes_from_the_sounds_to_the_button_to_the_faders(panels: Callable[.
     panel = panels()
     panel.open(song)
     until(lambda: panel.playback.player is not None)
-    panel.studio.ask_for("drums")
+    panel.controller.ask_for("drums")
     panel.activateWindow()
     wanted = [panel.card(Prompts).wanted.entry, panel.card(Prompts).separate, panel.card(Stems).rows["drums"].fader]
     wanted[0].setFocus()
@@ -171,15 +171,15 @@ def test_chips_are_made_by_commas_and_taken_away_by_backspace(panels: Callable[.
     panel = panels()
     entry = panel.card(Prompts).wanted.entry
     hands(QtTest).keyClicks(entry, "drums, lead vocal,")
-    assert [ask.prompt for ask in panel.studio.session.asks] == ["drums", "lead vocal"]
+    assert [ask.prompt for ask in panel.controller.session.asks] == ["drums", "lead vocal"]
     entry.clear()
     hands(QtTest).keyClicks(entry, "rain")
     hands(QtTest).keyClick(entry, Qt.Key.Key_Return)
-    assert [ask.prompt for ask in panel.studio.session.asks] == ["drums", "lead vocal", "rain"]
+    assert [ask.prompt for ask in panel.controller.session.asks] == ["drums", "lead vocal", "rain"]
     hands(QtTest).keyClick(entry, Qt.Key.Key_Backspace)
-    assert [ask.prompt for ask in panel.studio.session.asks] == ["drums", "lead vocal"]
+    assert [ask.prompt for ask in panel.controller.session.asks] == ["drums", "lead vocal"]
     hands(QtTest).keyClicks(panel.card(Prompts).unlike.entry, "hum,hiss,")
-    assert panel.studio.session.unlike == "hum, hiss"
+    assert panel.controller.session.unlike == "hum, hiss"
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -196,7 +196,7 @@ def test_nothing_is_cut_off_in_the_smallest_window(
     panel.open(song)
     until(lambda: panel.playback.player is not None)
     for prompt in ("drums", "bass", "lead vocal", "a very long description of a sound that nobody would ever type"):
-        panel.studio.ask_for(prompt)
+        panel.controller.ask_for(prompt)
     end = time.monotonic() + 0.6
     until(lambda: time.monotonic() > end)
     path = tmp_path / f"{theme}.png"

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from PyQt6.QtCore import QObject, QThread, pyqtSignal
 
 from host_bridge.client.client import Client, NoDaemon
-from host_bridge.client.launcher import awake
+from host_bridge.client.launcher import connect_or_start
 from host_bridge.errors import ZeroStemError
 from ui.background.task_runner import as_fault
 
@@ -26,7 +26,7 @@ AGAIN_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class DaemonQuery:
     """What is asked of the daemon, and what is done with the answer, or with the error, in the thread of the windows."""
 
     ask: Callable[[Client], Any]
@@ -34,7 +34,7 @@ class Question:
     otherwise: Callable[[ZeroStemError], None]
 
 
-class Link(QThread):
+class DaemonLink(QThread):
     """Keeps a client of the daemon's, finds the daemon again when it is gone, and starts one where it is needed.
 
     A question that the daemon's end came between is asked again of the next one: every message may come twice and means
@@ -52,7 +52,7 @@ class Link(QThread):
     def __init__(self, *, wake: bool = True, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._may_wake, self._wanted = wake, wake
-        self._questions: deque[Question] = deque()
+        self._questions: deque[DaemonQuery] = deque()
         self._ending = Event()
         self._standing: Standing | None = None
         self._answered.connect(lambda act, answer: act(answer))
@@ -65,7 +65,7 @@ class Link(QThread):
     ) -> None:
         """Have the thread ask the daemon; a daemon that is gone is started for it."""
         self._wanted = True
-        self._questions.append(Question(question, then, otherwise or self.complained.emit))
+        self._questions.append(DaemonQuery(question, then, otherwise or self.complained.emit))
 
     def wake(self) -> None:
         """Start a daemon if there is none."""
@@ -102,7 +102,7 @@ class Link(QThread):
             if not (self._wanted and self._may_wake):
                 raise
             self._be("starting")
-            return awake(NAME)
+            return connect_or_start(NAME)
 
     def _lose(self, error: ZeroStemError) -> None:
         if self._standing == "starting":  # it was tried and said why not: once is enough until somebody asks again
@@ -126,7 +126,7 @@ class Link(QThread):
                 client.ping()
                 last = time.monotonic()
 
-    def _put(self, client: Client, question: Question) -> None:
+    def _put(self, client: Client, question: DaemonQuery) -> None:
         try:
             answer = question.ask(client)
         except NoDaemon:

@@ -15,7 +15,7 @@ def as_fault(error: Exception) -> ZeroStemError:
     return ZeroStemError(logged(error, ["panel"]), "Run `zerostem doctor` and report both.")
 
 
-class Aside(QObject):
+class TaskRunner(QObject):
     """A few threads. Of works under the same `key` only the newest counts: older ones are left out, or their answers are.
 
     threads: 1 where works must come one after another.

@@ -9,7 +9,7 @@ from typing import Literal
 from host_bridge.errors import BadRequest
 from ui import texts
 from ui.models.loudness import QUIET_LUFS, lufs
-from ui.models.mixing import Scene
+from ui.models.mixing import ListeningMix
 
 Letter = Literal["x", "y"]
 Vote = Literal["x", "y", "same"]
@@ -18,7 +18,7 @@ LONGEST_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class BlindVerdict:
     """What came of a trial. chance: how likely a coin would have been at least as one-sided; 1 says nothing at all."""
 
     a: int
@@ -34,7 +34,7 @@ class Trial:
     them is silent there, or they are not of one rate.
     """
 
-    def __init__(self, a: Scene, b: Scene, stretch: tuple[int, int], seed: int | None = None) -> None:
+    def __init__(self, a: ListeningMix, b: ListeningMix, stretch: tuple[int, int], seed: int | None = None) -> None:
         if (a.mix.rate, a.mix.channels) != (b.mix.rate, b.mix.channels):
             raise BadRequest(texts.UNLIKE_RATES, texts.UNLIKE_RATES_TODO)
         self._random = random.Random(seed)  # noqa: S311 - dealt to a listener, not to an enemy
@@ -47,7 +47,7 @@ class Trial:
         self._x = 0
         self._deal()
 
-    def scene(self, letter: Letter) -> Scene:
+    def scene(self, letter: Letter) -> ListeningMix:
         """What is behind a letter in this round."""
         return self._scenes[self._behind(letter)]
 
@@ -57,10 +57,10 @@ class Trial:
         self._deal()
         return len(self._votes)
 
-    def reveal(self) -> Verdict:
+    def reveal(self) -> BlindVerdict:
         """How often the first and the second were preferred."""
         a, b = self._votes.count(0), self._votes.count(1)
-        return Verdict(a, b, self._votes.count(None), by_chance(a, b))
+        return BlindVerdict(a, b, self._votes.count(None), by_chance(a, b))
 
     def _behind(self, letter: Letter) -> int:
         return self._x if letter == "x" else 1 - self._x
@@ -76,7 +76,7 @@ def by_chance(a: int, b: int) -> float:
     return min(1.0, sided / (1 << rounds))
 
 
-def _loudness(scene: Scene, stretch: Sequence[int]) -> float:
+def _loudness(scene: ListeningMix, stretch: Sequence[int]) -> float:
     start, end = stretch
     spare = max(0, end - start - round(LONGEST_S * scene.mix.rate)) // 2
     return lufs(scene.at, scene.mix.rate, start + spare, end - spare)

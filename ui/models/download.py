@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from host_bridge.protocol.messages import Cancelled, Done, Fail, Message, Progress
+from host_bridge.protocol.messages import CancelledMessage, Done, Fail, Message, ProgressMessage
 from ui import texts
 
 State = Literal["asked", "coming", "stopping", "failed", "stopped", "here"]
@@ -13,7 +13,7 @@ UNDER_WAY: frozenset[State] = frozenset({"asked", "coming", "stopping"})
 
 
 @dataclass(frozen=True, slots=True)
-class Fetching:
+class ModelDownload:
     """One fetch. id: that it was asked for with; permille: 0..1000; eta_s: -1 where nobody knows; what, todo: why it failed."""
 
     model: str
@@ -40,11 +40,11 @@ class Fetching:
         told = [texts.PERCENT.format(percent=self.permille // 10), self.stage, texts.left(self.eta_s)]
         return re.sub(r"([/_.])(?=\w)", "\\1\u200b", ", ".join(filter(None, told)))
 
-    def stopped(self) -> "Fetching":
+    def stopped(self) -> "ModelDownload":
         """It is to end."""
         return replace(self, state="stopping") if self.under_way else self
 
-    def after(self, message: Message) -> "Fetching":
+    def after(self, message: Message) -> "ModelDownload":
         """What it becomes by what the daemon says. Nothing comes after its end, and progress stops no stopping."""
         if not self.under_way or getattr(message, "id", "") != self.id:
             return self
@@ -52,22 +52,22 @@ class Fetching:
         return becomes(self, message) if becomes else self
 
 
-def _comes(fetching: Fetching, message: Progress) -> Fetching:
+def _comes(fetching: ModelDownload, message: ProgressMessage) -> ModelDownload:
     if fetching.state == "stopping":
         return fetching
     return replace(fetching, state="coming", permille=message.permille, stage=message.stage, eta_s=message.eta_s)
 
 
-def _fails(fetching: Fetching, message: Fail) -> Fetching:
+def _fails(fetching: ModelDownload, message: Fail) -> ModelDownload:
     if fetching.state == "stopping":  # it had ended already: there is nothing to stop any more
         return replace(fetching, state="stopped")
     return replace(fetching, state="failed", what=message.error, todo=message.todo)
 
 
-HEARD: dict[type[Message], Callable[[Fetching, Any], Fetching]] = {
-    Progress: _comes,
+HEARD: dict[type[Message], Callable[[ModelDownload, Any], ModelDownload]] = {
+    ProgressMessage: _comes,
     Fail: _fails,
     Done: lambda fetching, _message: replace(fetching, state="here", permille=1000),
-    Cancelled: lambda fetching, _message: replace(fetching, state="stopped"),
+    CancelledMessage: lambda fetching, _message: replace(fetching, state="stopped"),
 }
 """What the daemon says about a fetch, and what it becomes by it."""

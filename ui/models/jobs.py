@@ -5,7 +5,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from host_bridge.errors import BadRequest, BadSpool
-from host_bridge.protocol.messages import Accepted, Cancelled, Done, Fail, JobRow, Message, Progress, Retry, Submit
+from host_bridge.protocol.messages import (
+    Accepted,
+    CancelledMessage,
+    Done,
+    Fail,
+    JobRow,
+    Message,
+    ProgressMessage,
+    Retry,
+    Submit,
+)
 from host_bridge.spool.documents import RequestFile, StateFile
 from host_bridge.spool.job_folders import Spool
 from host_bridge.types import ENDED, STATES, Job, State
@@ -16,7 +26,7 @@ DAWS = frozenset({"reaper", "ardour", "audacity"})
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class JobEntry:
     """One job, as much as its line in the list shows."""
 
     job: Job
@@ -70,7 +80,7 @@ class Row:
         return ", ".join(filter(None, told))
 
 
-ACTS: dict[str, Callable[[Row], bool]] = {
+ACTS: dict[str, Callable[[JobEntry], bool]] = {
     "cancel": lambda row: row.state in {"queued", "running"},
     "retry": lambda row: row.state in {"failed", "cancelled"},
     "deliver": lambda row: row.state == "done" and (row.delivers or row.host in DAWS),
@@ -81,19 +91,19 @@ ACTS: dict[str, Callable[[Row], bool]] = {
 """For each thing that a person may do with a job: whether it can be done now."""
 
 
-class Jobs:
+class JobRows:
     """All jobs of a spool. What the daemon says is known at once; what is only written is found by `look`."""
 
     def __init__(self, spool: Spool) -> None:
         self.spool = spool
-        self._rows: dict[str, Row] = {}
+        self._rows: dict[str, JobEntry] = {}
         self._seen: dict[str, int] = {}
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[JobEntry]:
         """The latest first."""
         return [*reversed(self._rows.values())]
 
-    def row(self, id: str) -> Row | None:  # noqa: A002 - a job's id is called that everywhere
+    def row(self, id: str) -> JobEntry | None:  # noqa: A002 - a job's id is called that everywhere
         """One job, None where there is none."""
         return self._rows.get(id)
 
@@ -140,67 +150,67 @@ class Jobs:
         except OSError:
             return 0
 
-    def _read(self, id: str) -> Row:  # noqa: A002
+    def _read(self, id: str) -> JobEntry:  # noqa: A002
         known = self._rows.get(id)
         try:
             state = self.spool.state(id)
         except BadSpool as error:
-            return replace(known or Row(Job(id, "failed"), id), error=error.what, todo=error.todo)
+            return replace(known or JobEntry(Job(id, "failed"), id), error=error.what, todo=error.todo)
         if known and known.prompts:
             return replace(known, job=state.job, error=state.error, todo=state.todo)
         try:
             return _described(state, self.spool.request(id))
         except (BadRequest, BadSpool) as error:
             if state.error:
-                return Row(state.job, id, error=state.error, todo=state.todo)
-            return Row(state.job, id, error=error.what, todo=error.todo)
+                return JobEntry(state.job, id, error=state.error, todo=state.todo)
+            return JobEntry(state.job, id, error=error.what, todo=error.todo)
 
 
-def _stands(row: Row, message: JobRow) -> Row:
+def _stands(row: JobEntry, message: JobRow) -> JobEntry:
     stands = Job(row.id, message.state, message.permille, message.stage, message.eta_s, message.device)  # type: ignore[arg-type]
     if message.state == "failed":
         return replace(row, job=stands)
     return replace(row, job=stands, error="", todo="")
 
 
-def _goes_on(row: Row, message: Progress) -> Row:
+def _goes_on(row: JobEntry, message: ProgressMessage) -> JobEntry:
     if row.state in ENDED:  # a datagram that came late
         return row
     told = replace(row.job, state="running", permille=message.permille, stage=message.stage, eta_s=message.eta_s)
     return replace(row, job=told)
 
 
-def _begins_again(row: Row, message: Accepted) -> Row:
+def _begins_again(row: JobEntry, message: Accepted) -> JobEntry:
     again = message.what == Retry.address and row.state in ENDED
     return replace(row, job=Job(row.id, "queued"), error="", todo="") if again else row
 
 
-def _is_done(row: Row, message: Done) -> Row:
+def _is_done(row: JobEntry, message: Done) -> JobEntry:
     if message.what != Submit.address:
         return row
     return replace(row, job=replace(row.job, state="done", permille=1000, stage="done", eta_s=0), error="", todo="")
 
 
-def _has_failed(row: Row, message: Fail) -> Row:
+def _has_failed(row: JobEntry, message: Fail) -> JobEntry:
     if message.what != Submit.address:
         return row
     return replace(row, job=replace(row.job, state="failed"), error=message.error, todo=message.todo)
 
 
-HEARD: dict[type[Message], Callable[[Row, Any], Row]] = {
+HEARD: dict[type[Message], Callable[[JobEntry, Any], JobEntry]] = {
     JobRow: _stands,
-    Progress: _goes_on,
+    ProgressMessage: _goes_on,
     Accepted: _begins_again,
     Done: _is_done,
     Fail: _has_failed,
-    Cancelled: lambda row, _message: replace(row, job=Job(row.id, "cancelled")),
+    CancelledMessage: lambda row, _message: replace(row, job=Job(row.id, "cancelled")),
 }
 """What the daemon says about jobs, and what a row becomes by it."""
 
 
-def _described(state: StateFile, request: RequestFile) -> Row:
+def _described(state: StateFile, request: RequestFile) -> JobEntry:
     job = state.job
-    return Row(
+    return JobEntry(
         job=job,
         title=request.name or (request.source[0].path.stem if request.source else job.id),
         prompts=tuple(stem.prompt for stem in request.stems),
@@ -213,7 +223,7 @@ def _described(state: StateFile, request: RequestFile) -> Row:
     )
 
 
-def in_all(rows: Iterable[Row]) -> str:
+def in_all(rows: Iterable[JobEntry]) -> str:
     """The queue in a line: "2 running, 5 waiting, 1 failed"."""
     states = [row.job.state for row in rows]
     counts = ((states.count(state), texts.STATES[state]) for state in STATES if state not in {"done", "cancelled"})

@@ -63,14 +63,14 @@ def weighting(rate: int, size: int) -> NDArray[np.float64]:
     frequency, gain_db, quality = _SHELF
     k, high = np.tan(np.pi * frequency / rate), 10 ** (gain_db / 20)
     middle = high**0.4996667741545416
-    shelf = ((high + middle * k / quality + k * k) + 2 * (k * k - high) * z + (high - middle * k / quality + k * k) * z**2) / (
-        (1 + k / quality + k * k) + 2 * (k * k - 1) * z + (1 - k / quality + k * k) * z**2
-    )
+    preset_store = (
+        (high + middle * k / quality + k * k) + 2 * (k * k - high) * z + (high - middle * k / quality + k * k) * z**2
+    ) / ((1 + k / quality + k * k) + 2 * (k * k - 1) * z + (1 - k / quality + k * k) * z**2)
     frequency, quality = _HIGH_PASS
     k = np.tan(np.pi * frequency / rate)
     below = 1 + k / quality + k * k
     passed = (1 - z) ** 2 / (1 + 2 * (k * k - 1) / below * z + (1 - k / quality + k * k) / below * z**2)
-    weights: NDArray[np.float64] = np.abs(shelf * passed) ** 2
+    weights: NDArray[np.float64] = np.abs(preset_store * passed) ** 2
     return weights
 
 

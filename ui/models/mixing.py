@@ -10,9 +10,9 @@ from typing import Literal
 
 import numpy as np
 
-from ui.models.reading import File, Frames, Shifted, Sound, Taken
+from ui.models.reading import Difference, Frames, Offset, Sound, SoundFile
 from ui.models.results import Result
-from ui.models.strength import Bent
+from ui.models.strength import RemaskedStems
 
 View = Literal["mix", "stem", "rest", "highlight", "mixer"]
 SILENT_DB = -120.0
@@ -29,7 +29,7 @@ class Strip:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MixPart:
     """One stem. strength: omega that its sound was rendered with."""
 
     prompt: str
@@ -39,7 +39,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class ListeningMix:
     """A mix and its stems, and which way one listens.
 
     view: "mix"; "stem", the chosen one alone; "rest", without any stem; "highlight", the mix with the chosen stem raised (or
@@ -47,7 +47,7 @@ class Scene:
     """
 
     mix: Sound
-    parts: tuple[Part, ...] = ()
+    parts: tuple[MixPart, ...] = ()
     rest: Strip = Strip()
     view: View = "mix"
     chosen: str = ""
@@ -77,28 +77,28 @@ class Scene:
 
     # Another scene.
 
-    def heard(self, view: View, prompt: str | None = None, highlight_db: float | None = None) -> "Scene":
+    def heard(self, view: View, prompt: str | None = None, highlight_db: float | None = None) -> "ListeningMix":
         """Listened to in another way."""
         db = self.highlight_db if highlight_db is None else highlight_db
         return replace(self, view=view, chosen=self.chosen if prompt is None else prompt, highlight_db=db)
 
-    def with_strip(self, prompt: str, strip: Strip) -> "Scene":
+    def with_strip(self, prompt: str, strip: Strip) -> "ListeningMix":
         """With one part's fader and buttons otherwise; an empty prompt: the rest's."""
         if not prompt:
             return replace(self, rest=strip)
         return replace(self, parts=tuple(replace(part, strip=strip) if part.prompt == prompt else part for part in self.parts))
 
-    def with_gain(self, gain_db: float) -> "Scene":
+    def with_gain(self, gain_db: float) -> "ListeningMix":
         """Louder or softer as a whole."""
         return replace(self, gain_db=gain_db)
 
-    def at_strengths(self, wanted: Mapping[str, float]) -> "Scene":
-        """What it will nearly be with its stems at other strengths, see `Bent`; those not named stay as they are."""
+    def at_strengths(self, wanted: Mapping[str, float]) -> "ListeningMix":
+        """What it will nearly be with its stems at other strengths, see `RemaskedStems`; those not named stay as they are."""
         new = [wanted.get(part.prompt, part.strength) for part in self.parts]
         was = [part.strength for part in self.parts]
         if new == was:
             return self
-        bent = Bent(self.mix, [part.sound for part in self.parts], was, new)
+        bent = RemaskedStems(self.mix, [part.sound for part in self.parts], was, new)
         parts = zip(self.parts, bent.sounds, strict=True)
         return replace(self, parts=tuple(replace(part, sound=sound) for part, sound in parts))
 
@@ -108,7 +108,7 @@ def factor(gain_db: float) -> float:
     return 0.0 if gain_db <= SILENT_DB else float(10 ** (gain_db / 20))
 
 
-def _mixer(scene: Scene) -> list[float]:
+def _mixer(scene: ListeningMix) -> list[float]:
     strips = [*(part.strip for part in scene.parts), scene.rest]
     alone = any(strip.solo for strip in strips)
     return [0.0 if strip.muted or (alone and not strip.solo) else factor(strip.gain_db) for strip in strips]
@@ -127,19 +127,21 @@ VIEWS = {
 """For each way to listen: the gain of every part, and last the rest's."""
 
 
-def scene_of(mix: Sound, result: Result, offset: int = 0) -> Scene:
+def listening_mix(mix: Sound, result: Result, offset: int = 0) -> ListeningMix:
     """A finished job's stems over the mix that it was cut out of, `offset` frames into it.
 
     Where only the rest was written there is one part, which is all that was taken out. Raises BadAudio.
     """
 
-    def placed(file: File) -> Sound:
-        return file if offset == 0 and file.frames == mix.frames else Shifted(file, offset, mix.frames)
+    def placed(file: SoundFile) -> Sound:
+        return file if offset == 0 and file.frames == mix.frames else Offset(file, offset, mix.frames)
 
-    parts = tuple(Part(stem.prompt, placed(File(stem.path)), stem.strength) for stem in result.stems if stem.path is not None)
+    parts = tuple(
+        MixPart(stem.prompt, placed(SoundFile(stem.path)), stem.strength) for stem in result.stems if stem.path is not None
+    )
     if not parts and result.rest is not None:
-        rest = File(result.rest)
-        taken = Taken(Shifted(mix, -offset, rest.frames), rest)
+        rest = SoundFile(result.rest)
+        taken = Difference(Offset(mix, -offset, rest.frames), rest)
         name, strength = ", ".join(stem.prompt for stem in result.stems), min(stem.strength for stem in result.stems)
-        parts = (Part(name, Shifted(taken, offset, mix.frames), strength),)
-    return Scene(mix, parts, chosen=parts[0].prompt if parts else "")
+        parts = (MixPart(name, Offset(taken, offset, mix.frames), strength),)
+    return ListeningMix(mix, parts, chosen=parts[0].prompt if parts else "")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from host_bridge.sound import audio_file
 from host_bridge.types import Progress, quietly
-from ui.models.reading import File, Frames, Sound
+from ui.models.reading import Frames, Sound, SoundFile
 from ui.models.region import Region
 
 CELL = 256
@@ -34,7 +34,7 @@ class Overview:
     def __init__(self, source: Path | Region) -> None:
         known = source.file if isinstance(source, Region) else None
         self._audio = known or audio_file(source.audio if isinstance(source, Region) else source)
-        self._sound: Sound = source.sound() if isinstance(source, Region) else File(source, self._audio)
+        self._sound: Sound = source.sound() if isinstance(source, Region) else SoundFile(source, self._audio)
         self.path = source.audio if isinstance(source, Region) else source
         self._start = source.start if isinstance(source, Region) else 0
         self.rate, self.channels, self.frames = self._sound.rate, self._sound.channels, self._sound.frames

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from host_bridge.errors import BadAudio
-from ui.models.mixing import Scene
+from ui.models.mixing import ListeningMix
 from ui.models.reading import Frames
 
 FADE_S = 0.010
@@ -37,10 +37,10 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class PlaybackState:
     """Something that is heard from a place on: all that the next frames depend on."""
 
-    scene: Scene
+    scene: ListeningMix
     position: int = 0
     playing: bool = False
     loop: Loop | None = None
@@ -57,7 +57,7 @@ class Moment:
             return np.zeros((count, self.scene.mix.channels), np.float32)
         return np.concatenate([self._stretch(start, length) for start, length in self._walk(count)])
 
-    def after(self, count: int) -> "Moment":
+    def after(self, count: int) -> "PlaybackState":
         """The same, `count` frames later. Behind the end it has stopped, and the next start is from the beginning."""
         if not self.playing:
             return self
@@ -112,10 +112,10 @@ class Moment:
 class Player:
     """Something to listen to, and where one is in it. One thread renders, any other may turn the dials."""
 
-    def __init__(self, scene: Scene) -> None:
-        self._now = Moment(scene)
+    def __init__(self, scene: ListeningMix) -> None:
+        self._now = PlaybackState(scene)
         self._wishes: dict[str, Any] = {}
-        self._leaving: Moment | None = None
+        self._leaving: PlaybackState | None = None
         self._faded, self._fade = 0, 1
         self._levels = tuple(Level() for _ in range(scene.mix.channels))
         self._lock = Lock()
@@ -162,7 +162,7 @@ class Player:
 
     # What may be turned.
 
-    def show(self, scene: Scene) -> None:
+    def show(self, scene: ListeningMix) -> None:
         """Listen to something else of the same rate and channels, or otherwise, from the same position on."""
         self._want(scene=scene)
 
@@ -200,9 +200,9 @@ class Player:
     # What there is.
 
     @property
-    def scene(self) -> Scene:
+    def scene(self) -> ListeningMix:
         """What is heard, or will be in a moment."""
-        scene: Scene = self._stands("scene")
+        scene: ListeningMix = self._stands("scene")
         return scene
 
     @property

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import presets
 from host_bridge.errors import ZeroStemError
-from host_bridge.files.plain import write_whole
+from host_bridge.files.plain import write_atomic
 from host_bridge.paths import places
 from presets import Preset, PresetError
 from ui import texts
@@ -16,14 +16,14 @@ LONGEST = 60
 """Characters of a preset's name: with its ending no longer than a file's name may be, in any script."""
 
 
-class ShelfError(ZeroStemError):
+class PresetStoreError(ZeroStemError):
     """A preset that cannot be saved, renamed or deleted."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PresetRow:
     """One preset of the picker. trouble: why the file cannot be used; then `preset` holds its name and nothing else."""
 
     preset: Preset
@@ -31,20 +31,20 @@ class Row:
     trouble: str = ""
 
 
-class Shelf:
+class PresetStore:
     """All presets by their names. folder: where the user's own lie."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or places().config / "presets"
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[PresetRow]:
         """The user's own first, then the library's by kind; within that by title. A damaged file of theirs is shown as such."""
         own = [self._own(name) for name in presets.names(self.folder)]
         loaded = [presets.load(name) for name in presets.names()]
-        library = [Row(preset, own=False) for preset in loaded if preset.strength <= 1]  # faders end there
+        library = [PresetRow(preset, own=False) for preset in loaded if preset.strength <= 1]  # faders end there
         library = [row for row in library if row.preset.name not in {each.preset.name for each in own}]
 
-        def place(row: Row) -> tuple[bool, int, str]:
+        def place(row: PresetRow) -> tuple[bool, int, str]:
             return not row.own, 0 if row.own else presets.KINDS.index(row.preset.kind), row.preset.title.casefold()
 
         return sorted([*own, *library], key=place)
@@ -70,15 +70,15 @@ class Shelf:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             what = texts.NO_FOLDER.format(path=self.folder, why=error.strerror or error)
-            raise ShelfError(what, texts.NO_FOLDER_TODO) from error
-        write_whole(self._path(preset.name), text.encode(), 0o644)
+            raise PresetStoreError(what, texts.NO_FOLDER_TODO) from error
+        write_atomic(self._path(preset.name), text.encode(), 0o644)
 
     def rename(self, old: str, title: str) -> Preset:
         """Give one of the user's own another title, and the name that follows from it. Raises ShelfError, BadSpool."""
         before = self._mine(old)
         made = replace(self.get(old), title=title.strip(), name=name_for(title))
         if made.name != old and made.name in presets.names(self.folder):
-            raise ShelfError(texts.YOU_HAVE_IT.format(name=made.name), texts.YOU_HAVE_IT_TODO)
+            raise PresetStoreError(texts.YOU_HAVE_IT.format(name=made.name), texts.YOU_HAVE_IT_TODO)
         self.save(made, presets.about(old, self.folder))
         if made.name != old:
             before.unlink()
@@ -91,17 +91,17 @@ class Shelf:
             path.unlink()
         except OSError as error:
             what = texts.CANNOT_DELETE.format(path=path, why=error.strerror or error)
-            raise ShelfError(what, texts.CANNOT_DELETE_TODO) from error
+            raise PresetStoreError(what, texts.CANNOT_DELETE_TODO) from error
 
-    def _own(self, name: str) -> Row:
+    def _own(self, name: str) -> PresetRow:
         try:
-            return Row(presets.load(name, self.folder), own=True)
+            return PresetRow(presets.load(name, self.folder), own=True)
         except PresetError as error:
-            return Row(Preset(name, name, "stems", ()), own=True, trouble=str(error))
+            return PresetRow(Preset(name, name, "stems", ()), own=True, trouble=str(error))
 
     def _mine(self, name: str) -> Path:
         if name not in presets.names(self.folder):
-            raise ShelfError(texts.NOT_YOURS.format(name=name), texts.NOT_YOURS_TODO)
+            raise PresetStoreError(texts.NOT_YOURS.format(name=name), texts.NOT_YOURS_TODO)
         return self._path(name)
 
     def _path(self, name: str) -> Path:
@@ -122,10 +122,10 @@ def name_for(title: str) -> str:
 def _check(name: str) -> None:
     fits = re.fullmatch(r"[^\W_]+(-[^\W_]+)*", name) and len(name) <= LONGEST and name == name.casefold()
     if not fits or re.fullmatch(r"con|prn|aux|nul|(com|lpt)\d", name):
-        raise ShelfError(texts.NO_PRESET_NAME, texts.NO_PRESET_NAME_TODO)
+        raise PresetStoreError(texts.NO_PRESET_NAME, texts.NO_PRESET_NAME_TODO)
     if name in presets.names():
-        raise ShelfError(texts.LIBRARY_HAS_IT.format(name=name), texts.LIBRARY_HAS_IT_TODO)
+        raise PresetStoreError(texts.LIBRARY_HAS_IT.format(name=name), texts.LIBRARY_HAS_IT_TODO)
 
 
-def _said(error: PresetError) -> ShelfError:
-    return ShelfError(error.what, error.todo)
+def _said(error: PresetError) -> PresetStoreError:
+    return PresetStoreError(error.what, error.todo)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from host_bridge.errors import ZeroStemError
-from host_bridge.files.plain import read_plain, write_whole
+from host_bridge.files.plain import read_plain, write_atomic
 from host_bridge.paths import places
 from host_bridge.protocol.messages import VocabularyRow
 from host_bridge.types import is_stem_name
@@ -21,14 +21,14 @@ Origin = Literal["history", "vocabulary", "preset"]
 
 
 @dataclass(frozen=True, slots=True)
-class Vocabulary:
+class ModelVocabulary:
     """The words that one model knows, each with what it takes them for; none at all: it follows any text."""
 
     model: str = ""
     words: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, model: str, rows: Iterable[VocabularyRow]) -> "Vocabulary":
+    def of(cls, model: str, rows: Iterable[VocabularyRow]) -> "ModelVocabulary":
         """As the daemon tells it."""
         return cls(model, {row.word: row.meaning for row in rows})
 
@@ -66,14 +66,14 @@ class History:
         made = replace(self, recent=(prompt, *others)[:MOST_REMEMBERED])
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self.path, (json.dumps(made.recent, ensure_ascii=False, indent=1) + "\n").encode())
+            write_atomic(self.path, (json.dumps(made.recent, ensure_ascii=False, indent=1) + "\n").encode())
         except (ZeroStemError, OSError):
             return made
         return made
 
 
 @dataclass(frozen=True, slots=True)
-class Suggestion:
+class PromptSuggestion:
     """One line of the list below the text. meaning: what the model takes it for, where that is another word."""
 
     text: str
@@ -83,28 +83,28 @@ class Suggestion:
 
 
 def complete(
-    typed: str, vocabulary: Vocabulary, history: History, presets: Iterable[Preset] = (), most: int = 12
-) -> list[Suggestion]:
+    typed: str, vocabulary: ModelVocabulary, history: History, presets: Iterable[Preset] = (), most: int = 12
+) -> list[PromptSuggestion]:
     """What somebody may mean who has typed so far, the likeliest first; nothing typed: their latest, then the model's own.
 
     What the model does not know comes last, and says so. What begins like the text goes before what has a word that does,
     and that before what merely contains it; within one of these, own words go before the model's, and those before presets'.
     """
     typed = " ".join(typed.casefold().split())
-    found: dict[str, tuple[tuple[int, ...], Suggestion]] = {}
+    found: dict[str, tuple[tuple[int, ...], PromptSuggestion]] = {}
     offers: list[tuple[Origin, Iterable[str]]] = [
         ("history", history.recent),
         ("vocabulary", _own_words_first(vocabulary.words)),
         ("preset", (prompt for preset in presets for prompt in preset.prompts)),
     ]
-    for shelf, (origin, words) in enumerate(offers):
+    for preset_store, (origin, words) in enumerate(offers):
         for place, word in enumerate(words):
             rank = _likeness(typed, word.casefold())
             if rank is None or word.casefold() in found:
                 continue
             meaning, known = vocabulary.meaning(word), vocabulary.knows(word)
-            shown = Suggestion(word, origin, "" if meaning == word.casefold() else meaning, known)
-            found[word.casefold()] = ((not known, rank, shelf, place), shown)
+            shown = PromptSuggestion(word, origin, "" if meaning == word.casefold() else meaning, known)
+            found[word.casefold()] = ((not known, rank, preset_store, place), shown)
     return [shown for _, shown in sorted(found.values(), key=lambda each: each[0])][:most]
 
 

@@ -49,7 +49,7 @@ class Sound(Protocol):
         ...
 
 
-class File:
+class SoundFile:
     """An audio file. Raises BadAudio where it cannot be read, CannotWrite where there is no room to decode it.
 
     audio: the same file, if it has been looked into before. held: stay open, so that a file that is replaced meanwhile can be
@@ -116,7 +116,7 @@ class File:
             return block
 
 
-class Shifted:
+class Offset:
     """Another sound, moved `by` frames later (or earlier, below 0), and `frames` long: a stretch of it, or it within more."""
 
     def __init__(self, sound: Sound, by: int, frames: int) -> None:
@@ -146,7 +146,7 @@ class Shifted:
         return out
 
 
-class Taken:
+class Difference:
     """What was taken out of a mix to leave its rest: mix less rest, where the stem itself was not written."""
 
     def __init__(self, mix: Sound, rest: Sound) -> None:

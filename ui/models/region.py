@@ -5,10 +5,10 @@ from pathlib import Path
 
 from host_bridge.sound import AudioFile, audio_file
 from host_bridge.sound.wav import time_reference
-from host_bridge.spool.documents import Source, Timeline
+from host_bridge.spool.documents import SourceSpan, Timeline
 from host_bridge.spool.job_folders import Spool
 from host_bridge.types import Hertz, Samples
-from ui.models.reading import File, Shifted, Sound
+from ui.models.reading import Offset, Sound, SoundFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +39,16 @@ class Region:
 
     def sound(self) -> Sound:
         """Its sound, opened now. Raises BadAudio."""
-        file = File(self.audio, self.file)
+        file = SoundFile(self.audio, self.file)
         whole = (self.start, self.frames) == (0, file.frames)
-        return file if whole else Shifted(file, -self.start, self.frames)
+        return file if whole else Offset(file, -self.start, self.frames)
 
-    def sources(self, start_s: float, end_s: float) -> tuple[Source, ...]:
+    def sources(self, start_s: float, end_s: float) -> tuple[SourceSpan, ...]:
         """A part of it as a request names it: one entry per channel, at least one sample long, never beyond its end."""
         first = min(max(round(start_s * self.rate), 0), self.frames - 1)
         count = max(1, min(round(end_s * self.rate), self.frames) - first)
         return tuple(
-            Source(self.audio, channel, Samples(self.start + first), Samples(count)) for channel in range(self.channels)
+            SourceSpan(self.audio, channel, Samples(self.start + first), Samples(count)) for channel in range(self.channels)
         )
 
     def moment(self, start_s: float) -> Timeline | None:

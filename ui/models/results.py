@@ -7,7 +7,7 @@ from typing import Any
 
 from host_bridge.errors import BadRequest
 from host_bridge.files.plain import read_plain
-from host_bridge.spool.documents import RequestFile, Source, Timeline, read_result, settings_of
+from host_bridge.spool.documents import RequestFile, SourceSpan, Timeline, read_result, settings_of
 from host_bridge.types import Hertz, Samples, Stem
 from ui import texts
 
@@ -113,7 +113,7 @@ def rebuild(told: Mapping[str, Any]) -> RequestFile:
             settings=settings_of(told),
             region=Timeline(Samples(told["time_reference"]), Hertz(source["rate"])),
             source=tuple(
-                Source(Path(source["path"]), channel, Samples(region["start"]), Samples(region["length"]))
+                SourceSpan(Path(source["path"]), channel, Samples(region["start"]), Samples(region["length"]))
                 for channel in range(source["channels"])
             ),
             name=_name(told),

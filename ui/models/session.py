@@ -23,7 +23,7 @@ DIALS = ("mode", "depth", "rounds", "draws", "guidance")
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class WantedStem:
     """One sound that is wanted, and omega: 0 (the mix) to 1 (the stem alone)."""
 
     prompt: str
@@ -37,7 +37,7 @@ class Session:
     region: Region | None = None
     selection: tuple[float, float] | None = None
     """Seconds into the region, the first below the second; None: all of it."""
-    asks: tuple[Ask, ...] = ()
+    asks: tuple[WantedStem, ...] = ()
     unlike: str = ""
     """What the stems are not: the prompt of the inversion."""
     model: str | None = None
@@ -76,7 +76,7 @@ class Session:
             raise BadRequest(texts.NO_STEM_NAME, texts.NO_STEM_NAME_TODO)
         if prompt.casefold() in {ask.prompt.casefold() for ask in self.asks}:
             raise BadRequest(texts.ASKED_ALREADY.format(name=prompt), texts.ASKED_ALREADY_TODO)
-        return replace(self, asks=(*self.asks, Ask(prompt, _share(strength))))
+        return replace(self, asks=(*self.asks, WantedStem(prompt, _share(strength))))
 
     def without(self, prompt: str) -> "Session":
         """One sound less."""
@@ -108,7 +108,7 @@ class Session:
 
     def under(self, preset: Preset) -> "Session":
         """The dials as a preset has them; region, selection, model and delivery stay, and the sounds where it names none."""
-        asks = tuple(Ask(prompt, preset.strength) for prompt in preset.prompts)
+        asks = tuple(WantedStem(prompt, preset.strength) for prompt in preset.prompts)
         dials = {name: getattr(preset, name) for name in DIALS}
         return replace(
             self,
@@ -188,7 +188,7 @@ class Session:
         made = replace(
             self,
             selection=(start_s, min(start_s + QUICK_S, high)),
-            asks=tuple(Ask(ask.prompt) for ask in self.asks),
+            asks=tuple(WantedStem(ask.prompt) for ask in self.asks),
             method=QUICK_METHOD,
             steps=None,
             gain_db=None,

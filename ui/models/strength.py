@@ -20,7 +20,7 @@ _EVEN = 32
 """A hop is a multiple of it: the Fourier transform of a frame with a large prime factor takes several times as long."""
 
 
-class Bent:
+class RemaskedStems:
     """All stems of one mix at other strengths; each of `sounds` is one of them.
 
     rendered: omega of the stems as they are, above 0; a stem rendered at 0 is the mix and says nothing of its mask, so it
@@ -78,7 +78,7 @@ class Bent:
 class _Stem:
     """One of the bent stems, as a sound among others."""
 
-    def __init__(self, bent: Bent, index: int) -> None:
+    def __init__(self, bent: RemaskedStems, index: int) -> None:
         self._bent, self._index = bent, index
 
     @property

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.errors import ZeroStemError
-from host_bridge.files.plain import read_plain, write_whole
+from host_bridge.files.plain import read_plain, write_atomic
 from host_bridge.paths import places
 
 SCHEMA = "zerostem-window/1"
@@ -18,7 +18,7 @@ MOST_FILES = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class WindowSettings:
     """geometry and splitters: as the window system gives them, opaque to us."""
 
     geometry: bytes = b""
@@ -35,7 +35,7 @@ class Remembered:
     files: tuple[str, ...] = ()
     """Those opened last, the latest first."""
 
-    def opened(self, path: Path) -> "Remembered":
+    def opened(self, path: Path) -> "WindowSettings":
         """With one more file, and its folder."""
         others = (file for file in self.files if file != str(path))
         return replace(self, files=(str(path), *others)[:MOST_FILES], folder=str(path.parent))
@@ -48,10 +48,10 @@ class Remembered:
         told["splitters"] = {name: _text(state) for name, state in self.splitters.items()}
         with contextlib.suppress(ZeroStemError, OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, (json.dumps(told, ensure_ascii=False, indent=2) + "\n").encode())
+            write_atomic(path, (json.dumps(told, ensure_ascii=False, indent=2) + "\n").encode())
 
 
-def load(path: Path | None = None) -> Remembered:
+def load(path: Path | None = None) -> WindowSettings:
     """What was remembered. A key that holds nonsense is as it was on the first day; a file that does is set aside."""
     path = path or place()
     try:
@@ -61,13 +61,13 @@ def load(path: Path | None = None) -> Remembered:
     except (ZeroStemError, TypeError, ValueError, RecursionError):
         with contextlib.suppress(OSError):
             path.replace(path.with_suffix(".damaged"))
-        return Remembered()
+        return WindowSettings()
     kept: dict[str, Any] = {}
-    for each in fields(Remembered):
+    for each in fields(WindowSettings):
         with contextlib.suppress(ValueError, TypeError, AttributeError, binascii.Error):
             if each.name in told:
                 kept[each.name] = READ[each.name](told[each.name])
-    return Remembered(**kept)
+    return WindowSettings(**kept)
 
 
 def place() -> Path:

@@ -12,17 +12,17 @@ from host_bridge.protocol.messages import Done, Fail, Heartbeat, Message, Streng
 from host_bridge.types import new_id
 from presets import DEMO, Preset
 from ui import texts
-from ui.background.daemon_link import Link
-from ui.background.task_runner import Aside
-from ui.models.jobs import Row
-from ui.models.preset_store import Row as ShelfRow
-from ui.models.preset_store import Shelf
+from ui.background.daemon_link import DaemonLink
+from ui.background.task_runner import TaskRunner
+from ui.models.jobs import JobEntry
+from ui.models.preset_store import PresetRow as ShelfRow
+from ui.models.preset_store import PresetStore
 from ui.models.prompts import History
 from ui.models.region import Region, of_file, of_job
 from ui.models.results import Result
-from ui.models.session import Ask, Session
-from ui.state.engine_state import Machinery
-from ui.state.job_list import Queue
+from ui.models.session import Session, WantedStem
+from ui.state.engine_state import EngineState
+from ui.state.job_list import JobsState
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Take:
         return {stem.prompt: stem.strength for stem in self.result.stems} if self.result else {}
 
 
-class Studio(QObject):
+class Controller(QObject):
     """The panel without its windows. Whoever wants something changed calls a method; whoever shows it hears a signal."""
 
     region_changed = pyqtSignal()
@@ -65,39 +65,39 @@ class Studio(QObject):
     noticed = pyqtSignal(object)
     stem_moving = pyqtSignal(str, float)
 
-    def __init__(self, link: Link, parent: QObject | None = None) -> None:
+    def __init__(self, link: DaemonLink, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.link = link
         self.session = Session()
         self.take: Take | None = None
         self.chosen = ""
         self.standing = "looking"
-        self.shelf, self.history = Shelf(), History.load()
+        self.preset_store, self.history = PresetStore(), History.load()
         self.presets: list[ShelfRow] = []
-        self.queue, self.machinery = Queue(link, self), Machinery(link, self)
-        self.aside, self.scans = Aside(2, self), Aside(1, self)
+        self.queue, self.engine_state = JobsState(link, self), EngineState(link, self)
+        self.aside, self.scans = TaskRunner(2, self), TaskRunner(1, self)
         """For what is looked at now; for reading whole files."""
         self._wanted: dict[str, str | None] = {}
         """Of each model that is being fetched: which one was used when it was asked for."""
         link.heard.connect(self._hear)
         link.stands.connect(self._stand)
-        for part in (self.queue, self.machinery):
+        for part in (self.queue, self.engine_state):
             part.said.connect(self.say)
         self.queue.came.connect(self._greet)
         self.queue.turned.connect(self._turn)
-        self.machinery.arrived.connect(self._welcome)
+        self.engine_state.arrived.connect(self._welcome)
         for source in (link.complained, *(each.complained for each in self._asides)):
             source.connect(self.complain)
 
     def start(self) -> None:
         """Begin to talk with the daemon and to look through the spool."""
         self.link.start()
-        self.shelve(lambda: None)
+        self.save_preset(lambda: None)
         self.queue.start()
 
     def close(self) -> None:
         """End every thread."""
-        for each in (self.machinery, self.queue, self.scans, self.aside):
+        for each in (self.engine_state, self.queue, self.scans, self.aside):
             each.close()
         self.link.close()
 
@@ -107,7 +107,7 @@ class Studio(QObject):
         return all(each.idle for each in self._asides)
 
     @property
-    def _asides(self) -> tuple[Aside, ...]:
+    def _asides(self) -> tuple[TaskRunner, ...]:
         return self.queue.aside, self.scans, self.aside
 
     # What is said to people.
@@ -142,13 +142,13 @@ class Studio(QObject):
     def open_job(self, job: str) -> None:
         """Open a job's region, with what was asked of it and what came out."""
 
-        def read() -> tuple[Region | None, tuple[Ask, ...], str]:
+        def read() -> tuple[Region | None, tuple[WantedStem, ...], str]:
             request = self.queue.spool.request(job)
             wanted = self.queue.spool.strengths(job)
-            asks = tuple(Ask(stem.prompt, min(wanted[stem.prompt] / 1000, 1.0)) for stem in request.stems)
+            asks = tuple(WantedStem(stem.prompt, min(wanted[stem.prompt] / 1000, 1.0)) for stem in request.stems)
             return of_job(self.queue.spool, job), asks, str(request.settings.get("unlike", ""))
 
-        def show(told: tuple[Region | None, tuple[Ask, ...], str]) -> None:
+        def show(told: tuple[Region | None, tuple[WantedStem, ...], str]) -> None:
             region, asks, unlike = told
             if region is None:
                 self.say(texts.REGION_NOT_YET, texts.REGION_NOT_YET_TODO)
@@ -197,12 +197,12 @@ class Studio(QObject):
         """Set the dials as a preset has them."""
         self._put(self.session.under(preset))
 
-    def shelve(self, change: Callable[[], object]) -> None:
+    def save_preset(self, change: Callable[[], object]) -> None:
         """Change the shelf of presets, and read it again."""
 
         def act() -> list[ShelfRow]:
             change()
-            return self.shelf.rows()
+            return self.preset_store.rows()
 
         self.queue.aside(act, self._put_presets)
 
@@ -286,18 +286,18 @@ class Studio(QObject):
         self.standing = standing
         if standing == "there":
             self.link.ask(lambda client: client.spool.root, self.queue.live_in)
-        self.machinery.stand(standing, self.session.model or "")
+        self.engine_state.stand(standing, self.session.model or "")
         self.stands.emit(standing)
 
     def use_model(self, name: str | None) -> None:
         """Have the next jobs done by another model."""
         self._put(self.session.using(name))
-        self.machinery.learn(name or "")
+        self.engine_state.learn(name or "")
 
     def fetch_model(self, name: str) -> None:
         """Have a model fetched; it is used for the next jobs once it is here, unless another is chosen meanwhile."""
         self._wanted[name] = self.session.model
-        self.machinery.fetch(name)
+        self.engine_state.fetch(name)
 
     def _welcome(self, name: str) -> None:
         """A model has arrived."""
@@ -309,7 +309,7 @@ class Studio(QObject):
     def _hear(self, message: Message) -> None:
         if isinstance(message, Heartbeat):
             return
-        self.machinery.hear(message)
+        self.engine_state.hear(message)
         self.queue.hear(message)
         if self.take and getattr(message, "id", "") == self.take.job:
             if isinstance(message, Done):
@@ -317,7 +317,7 @@ class Studio(QObject):
             elif isinstance(message, Fail) and message.what == Strength.address:
                 self.say(message.error, message.todo, "trouble")
 
-    def _greet(self, new: list[Row]) -> None:
+    def _greet(self, new: list[JobEntry]) -> None:
         """Regions that came from a DAW: the first is opened where nothing is, the others are named."""
         for row in new:
             if row.host in ("", "panel", "cli") or (self.take and row.id == self.take.job):
@@ -329,7 +329,7 @@ class Studio(QObject):
                 self.noticed.emit(Notice(words, act=texts.SHOW, on_act=partial(self.open_job, row.id)))
             return
 
-    def _turn(self, row: Row) -> None:
+    def _turn(self, row: JobEntry) -> None:
         """A job's state is another than before."""
         if self.take is None or row.id != self.take.job:
             return

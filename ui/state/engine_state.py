@@ -10,31 +10,31 @@ from PyQt6.QtCore import QObject, pyqtSignal
 
 from host_bridge.protocol.messages import (
     Asked,
-    Cancelled,
+    CancelledMessage,
     DeviceRow,
     Done,
     Fail,
     Fetch,
     Message,
     ModelRow,
-    Plan,
+    PlanQuery,
     PlanRow,
     StopFetch,
     VocabularyRow,
 )
 from host_bridge.types import new_id
 from ui import texts
-from ui.background.daemon_link import Link
+from ui.background.daemon_link import DaemonLink
 from ui.background.timing import timer
-from ui.models.download import Fetching
-from ui.models.prompts import Vocabulary
+from ui.models.download import ModelDownload
+from ui.models.prompts import ModelVocabulary
 from ui.models.session import Session
 
 AGAIN_MS = 3000
 """After so long without a word about what was asked, it is asked again."""
 
 
-class Machinery(QObject):
+class EngineState(QObject):
     """It is told by `stand` and `hear` what comes over the link. Whoever wants something calls a method."""
 
     changed = pyqtSignal()
@@ -47,18 +47,18 @@ class Machinery(QObject):
     said = pyqtSignal(str, str, str)
     """What, what to do, how bad: a line for people."""
 
-    def __init__(self, link: Link, parent: QObject | None = None) -> None:
+    def __init__(self, link: DaemonLink, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._link, self._there = link, False
         self.models: list[ModelRow] = []
         self.devices: list[DeviceRow] = []
-        self.vocabulary = Vocabulary("", {})
-        self.fetches: dict[str, Fetching] = {}
+        self.vocabulary = ModelVocabulary("", {})
+        self.fetches: dict[str, ModelDownload] = {}
         """By model. One that came to its end is kept where it failed, to be tried again."""
         self.plans: tuple[PlanRow, ...] = ()
         self.no_plan = ""
         """Why there is none, in the daemon's words."""
-        self._plan: Plan | None = None
+        self._plan: PlanQuery | None = None
         self._open: dict[str, Asked] = {}
         """By id: what was asked, and has no end yet."""
         self._heard: set[str] = set()
@@ -85,9 +85,9 @@ class Machinery(QObject):
             return
         self._heard.add(id_)
         asked = self._open[id_]
-        if isinstance(message, Done | Fail | Cancelled):
+        if isinstance(message, Done | Fail | CancelledMessage):
             del self._open[id_]
-        if isinstance(asked, Plan):
+        if isinstance(asked, PlanQuery):
             self._hear_plan(message)
         else:
             self._hear_fetch(next(each for each in self.fetches.values() if each.id == id_), message)
@@ -109,7 +109,7 @@ class Machinery(QObject):
         """Ask for the words that a model knows; empty: the default model."""
 
         def have(rows: list[VocabularyRow]) -> None:
-            self.vocabulary = Vocabulary.of(model, rows)
+            self.vocabulary = ModelVocabulary.of(model, rows)
             self.changed.emit()
 
         self._link.ask(lambda client: client.vocabulary(model), have)
@@ -124,7 +124,7 @@ class Machinery(QObject):
         """Have a model fetched, unless that goes on already."""
         before = self.fetches.get(model)
         if before is None or not before.under_way:
-            self._put(Fetching(model, new_id()))
+            self._put(ModelDownload(model, new_id()))
             self._ask(Fetch("", self.fetches[model].id, model))
 
     def stop(self, model: str) -> None:
@@ -137,9 +137,9 @@ class Machinery(QObject):
             self._ask(StopFetch("", before.id))
         else:  # nobody fetches it, and nobody is to begin again
             self._open.pop(before.id, None)
-            self._hear_fetch(self.fetches[model], Cancelled(before.id))
+            self._hear_fetch(self.fetches[model], CancelledMessage(before.id))
 
-    def _hear_fetch(self, before: Fetching, message: Message) -> None:
+    def _hear_fetch(self, before: ModelDownload, message: Message) -> None:
         now = before.after(message)
         if now == before:
             return
@@ -156,7 +156,7 @@ class Machinery(QObject):
             self._list_models()
             self.arrived.emit(now.model)
 
-    def _put(self, fetching: Fetching) -> None:
+    def _put(self, fetching: ModelDownload) -> None:
         self.fetches[fetching.model] = fetching
         self.fetched.emit(fetching.model)
 
@@ -172,7 +172,7 @@ class Machinery(QObject):
             return
         if self._plan is not None:
             self._open.pop(self._plan.id, None)
-        self._plan, self.plans, self.no_plan = Plan("", new_id(), *wanted) if wanted else None, (), ""
+        self._plan, self.plans, self.no_plan = PlanQuery("", new_id(), *wanted) if wanted else None, (), ""
         if self._plan is not None:
             self._ask(self._plan)
         self.planned.emit()

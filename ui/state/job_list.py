@@ -12,18 +12,18 @@ from host_bridge.protocol.messages import Message
 from host_bridge.spool.documents import RequestFile
 from host_bridge.spool.job_folders import Spool
 from ui import texts
-from ui.background.daemon_link import Link
-from ui.background.task_runner import Aside
+from ui.background.daemon_link import DaemonLink
+from ui.background.task_runner import TaskRunner
 from ui.background.timing import timer
 from ui.models import results
-from ui.models.jobs import Jobs, Row
+from ui.models.jobs import JobEntry, JobRows
 from ui.models.results import Result
 
 LOOK_MS = 2000
 """Between two looks into the spool: for what came there without a bell, or while no daemon runs."""
 
 
-class Queue(QObject):
+class JobsState(QObject):
     """What the daemon says is heard at once; what is only written is found by a look. The spool is read in another thread."""
 
     changed = pyqtSignal(object)
@@ -35,14 +35,14 @@ class Queue(QObject):
     said = pyqtSignal(str, str, str)
     """What, what to do, how bad: a line for people."""
 
-    def __init__(self, link: Link, parent: QObject | None = None) -> None:
+    def __init__(self, link: DaemonLink, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._link = link
         self.spool = Spool(places().spool)
-        self.rows: list[Row] = []
-        self.aside = Aside(1, self)
+        self.rows: list[JobEntry] = []
+        self.aside = TaskRunner(1, self)
         """One thing after another: also for the panel's own files."""
-        self._jobs = Jobs(self.spool)
+        self._jobs = JobRows(self.spool)
         self._known: set[str] | None = None
         self._rebuilding: dict[str, str] = {}
         self._look = timer(self, LOOK_MS, self.look)
@@ -63,7 +63,7 @@ class Queue(QObject):
         """Take this for the daemon's spool."""
         if root != self.spool.root:  # the daemon was started with a spool of its own
             self.spool = Spool(root)
-            self._jobs, self._known = Jobs(self.spool), None
+            self._jobs, self._known = JobRows(self.spool), None
         self.look()
 
     def look(self) -> None:
@@ -78,7 +78,7 @@ class Queue(QObject):
         """What came out of a job. key: of those asked for under the same one only the newest counts."""
         self.aside(lambda: self._jobs.result(job), then, key=key)
 
-    def show(self, rows: list[Row] | None) -> None:
+    def show(self, rows: list[JobEntry] | None) -> None:
         """Tell everybody; None: nothing has changed."""
         if rows is None:
             self._known = self._known or set()  # whatever comes from now on is new
@@ -94,7 +94,7 @@ class Queue(QObject):
             if row.id in self._rebuilding and row.state == "done":
                 self._compare(self._rebuilding.pop(row.id), row.id)
 
-    def _after(self, act: Callable[[], set[str]]) -> list[Row] | None:
+    def _after(self, act: Callable[[], set[str]]) -> list[JobEntry] | None:
         return self._jobs.rows() if act() else None
 
     # What is asked of the daemon.

@@ -7,10 +7,10 @@ from PyQt6.QtCore import QObject, pyqtSignal
 from host_bridge.errors import ZeroStemError
 from ui.background.sound_card import Speaker
 from ui.background.timing import timer
-from ui.models.mixing import Scene, Strip, View, scene_of
+from ui.models.mixing import ListeningMix, Strip, View, listening_mix
 from ui.models.player import Player
 from ui.models.reading import Sound
-from ui.state.controller import Studio, Take
+from ui.state.controller import Controller, Take
 
 LOOK_MS = 33
 """Between two looks at where the player is: 30 a second."""
@@ -29,24 +29,24 @@ class Playback(QObject):
     """Another view, or another scene to have views of."""
     strips_changed = pyqtSignal()
 
-    def __init__(self, studio: Studio, parent: QObject | None = None) -> None:
+    def __init__(self, controller: Controller, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.studio = studio
+        self.controller = controller
         self.view: View = "mix"
         self.gain_db, self.looping = 6.0, False
         self.player: Player | None = None
         self.silent: ZeroStemError | None = None
         """Why nothing can be heard."""
         self._speaker: Speaker | None = None
-        self._scene: Scene | None = None
+        self._scene: ListeningMix | None = None
         self._moved: dict[str, float] = {}
-        self._instead: Scene | None = None
+        self._instead: ListeningMix | None = None
         self._look = timer(self, LOOK_MS, self._tell)
-        studio.region_changed.connect(self._open)
-        studio.take_changed.connect(self._load)
-        studio.choice_changed.connect(self._show)
-        studio.session_changed.connect(self._loop)
-        studio.stem_moving.connect(self._bend)
+        controller.region_changed.connect(self._open)
+        controller.take_changed.connect(self._load)
+        controller.choice_changed.connect(self._show)
+        controller.session_changed.connect(self._loop)
+        controller.stem_moving.connect(self._bend)
 
     def close(self) -> None:
         """Let go of the sound card."""
@@ -75,12 +75,12 @@ class Playback(QObject):
     @property
     def drawn(self) -> tuple[Path, int] | None:
         """The file to draw over the mix for this view, and its first frame in the region; None for the mix alone."""
-        take = self.studio.take
+        take = self.controller.take
         if take is None or take.result is None or not self.ready:
             return None
         if self.view == "rest":
             return (take.result.rest, take.offset) if take.result.rest else None
-        stem = next((stem for stem in take.result.stems if stem.prompt == self.studio.chosen), None)
+        stem = next((stem for stem in take.result.stems if stem.prompt == self.controller.chosen), None)
         return (stem.path, take.offset) if stem and stem.path else None
 
     def strip(self, name: str) -> Strip:
@@ -89,12 +89,12 @@ class Playback(QObject):
             return self._scene.rest if self._scene else Strip()
         return next((part.strip for part in self._scene.parts if part.prompt == name), Strip())
 
-    def scene(self, view: View | None = None, prompt: str | None = None) -> Scene | None:
+    def scene(self, view: View | None = None, prompt: str | None = None) -> ListeningMix | None:
         """The scene as it is listened to, or in any other way."""
         if self._scene is None or not self.ready:
             return self._scene
         heard = self._scene.at_strengths(self._moved)
-        return heard.heard(view or self.view, self.studio.chosen if prompt is None else prompt, self.gain_db)
+        return heard.heard(view or self.view, self.controller.chosen if prompt is None else prompt, self.gain_db)
 
     # What people do.
 
@@ -107,7 +107,7 @@ class Playback(QObject):
             self._rest()
         elif self._speaker is None:
             player = self.player
-            self.studio.aside(lambda: _started(player), self._plug_in, self._be_silent, key="card")
+            self.controller.aside(lambda: _started(player), self._plug_in, self._be_silent, key="card")
         else:
             self._begin_to_play()
 
@@ -143,7 +143,7 @@ class Playback(QObject):
             self.strips_changed.emit()
             self.view_changed.emit()
 
-    def instead(self, scene: Scene | None) -> None:
+    def instead(self, scene: ListeningMix | None) -> None:
         """Hear this, whatever the view says; None: the view again."""
         self._instead = scene
         self._show()
@@ -159,7 +159,7 @@ class Playback(QObject):
 
     def _be_silent(self, error: ZeroStemError) -> None:
         self.silent = error
-        self.studio.complain(error)
+        self.controller.complain(error)
 
     def _begin_to_play(self) -> None:
         assert self.player is not None
@@ -169,13 +169,13 @@ class Playback(QObject):
         self.played.emit(True)
 
     def _open(self) -> None:
-        region = self.studio.session.region
+        region = self.controller.session.region
         if region is not None:
-            self.studio.aside(region.sound, self._begin, key="sound")
+            self.controller.aside(region.sound, self._begin, key="sound")
 
     def _begin(self, mix: Sound) -> None:
         self.close()
-        self.view, self._moved, self._scene = "mix", {}, Scene(mix)
+        self.view, self._moved, self._scene = "mix", {}, ListeningMix(mix)
         self.player = Player(self._scene)
         self._rest()
         self._loop()
@@ -185,22 +185,22 @@ class Playback(QObject):
 
     def _load(self) -> None:
         """Take up the stems as they are on the disk now."""
-        take, scene = self.studio.take, self._scene
+        take, scene = self.controller.take, self._scene
         if scene is None:
             return
         if take is None or take.result is None:
             if scene.parts:
-                self._put(Scene(scene.mix))
+                self._put(ListeningMix(scene.mix))
             return
         result = take.result
 
-        def show(told: tuple[Take, Scene]) -> None:
-            if self.studio.take is told[0] and self._scene is not None and self._scene.mix is scene.mix:
+        def show(told: tuple[Take, ListeningMix]) -> None:
+            if self.controller.take is told[0] and self._scene is not None and self._scene.mix is scene.mix:
                 self._put(told[1])
 
-        self.studio.aside(lambda: (take, scene_of(scene.mix, result, take.offset)), show, key="stems")
+        self.controller.aside(lambda: (take, listening_mix(scene.mix, result, take.offset)), show, key="stems")
 
-    def _put(self, scene: Scene) -> None:
+    def _put(self, scene: ListeningMix) -> None:
         before = self._scene
         assert before is not None
         for part in before.parts:
@@ -233,7 +233,7 @@ class Playback(QObject):
         if self.player is None or self._scene is None:
             return
         if self.looping:
-            first, last = (round(edge * self._scene.mix.rate) for edge in self.studio.session.stretch_s)
+            first, last = (round(edge * self._scene.mix.rate) for edge in self.controller.session.stretch_s)
             self.player.loop(first, last)
         else:
             self.player.loop(None)
@@ -241,7 +241,7 @@ class Playback(QObject):
     def _tell(self) -> None:
         assert self.player is not None
         if self._speaker is not None and self._speaker.trouble is not None:
-            self.studio.complain(self._speaker.trouble)
+            self.controller.complain(self._speaker.trouble)
             self.close()
         self.moved.emit(self.position_s)
         self.levels.emit(self.player.levels)

@@ -8,7 +8,7 @@ from PyQt6.QtGui import QColor, QGuiApplication, QPalette
 
 
 @dataclass(frozen=True, slots=True)
-class Tones:
+class Theme:
     """One set of colours, each as #rrggbb. Words on any ground have a contrast of at least 4.5 : 1 (a test counts)."""
 
     ground: str
@@ -39,7 +39,7 @@ class Tones:
         return self.stems[index % len(self.stems)]
 
 
-DARK = Tones(
+DARK = Theme(
     ground="#14161a",
     surface="#1c1f25",
     raised="#282c34",
@@ -56,7 +56,7 @@ DARK = Tones(
     stems=("#f2b84b", "#5aa9f7", "#ef7d6b", "#a48bf2", "#8bcf6a", "#ec7fb3", "#4cc9d6"),
 )
 
-LIGHT = Tones(
+LIGHT = Theme(
     ground="#f1f2f5",
     surface="#ffffff",
     raised="#f0f2f5",
@@ -74,13 +74,13 @@ LIGHT = Tones(
 )
 
 
-def tones() -> Tones:
+def theme_for() -> Theme:
     """The set that the system asks for now."""
     hints = QGuiApplication.styleHints()
     return LIGHT if hints is None or hints.colorScheme() == Qt.ColorScheme.Light else DARK
 
 
-def palette(of: Tones) -> QPalette:
+def palette(of: Theme) -> QPalette:
     """The same for what the style draws by itself."""
     made = QPalette()
     role = QPalette.ColorRole
@@ -112,7 +112,7 @@ def blended(over: str, under: str, share: float) -> QColor:
     return QColor(*mix)
 
 
-def sheet(of: Tones) -> str:
+def style_sheet(of: Theme) -> str:
     """The style sheet. Lengths are device-independent pixels, so that it is as large on every screen."""
     words = {key: value for key, value in asdict(of).items() if isinstance(value, str)}
     words["over"] = blended(of.text, of.raised, 0.08).name()

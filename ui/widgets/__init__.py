@@ -9,7 +9,7 @@ from ui.widgets.listen import Listen
 from ui.widgets.machine import Machine
 from ui.widgets.notice import NoticeLine
 from ui.widgets.prompts import Prompts
-from ui.widgets.source import Source
+from ui.widgets.source import SourceCard
 from ui.widgets.stems import Stems
 
 
@@ -25,7 +25,7 @@ class Place:
 
 
 WIDGETS: dict[str, Place] = {
-    "source": Place(Source, "work", grows=True),
+    "source": Place(SourceCard, "work", grows=True),
     "prompts": Place(Prompts, "work"),
     "stems": Place(Stems, "work"),
     "listen": Place(Listen, "work"),

@@ -5,31 +5,31 @@ from dataclasses import dataclass
 from PyQt6.QtCore import QSize
 from PyQt6.QtWidgets import QFrame, QLabel, QPushButton, QToolButton, QWidget
 
-from ui.state.controller import Studio
+from ui.state.controller import Controller
 from ui.state.playback import Playback
 from ui.style.icons import icon
-from ui.style.theme import Tones
+from ui.style.theme import Theme
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class WidgetContext:
     """What a widget lives in."""
 
-    studio: Studio
+    controller: Controller
     playback: Playback
 
 
 class Card(QFrame):
     """A widget of the panel. The panel calls `dress` once at the start, and whenever the system goes dark or light."""
 
-    def __init__(self, room: Room, parent: QWidget | None = None) -> None:
+    def __init__(self, room: WidgetContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setProperty("role", "card")
-        self.room, self.studio, self.playback = room, room.studio, room.playback
-        self.tones: Tones
+        self.room, self.controller, self.playback = room, room.controller, room.playback
+        self.tones: Theme
         self._pictures: list[tuple[QPushButton | QToolButton, str, str]] = []
 
-    def dress(self, tones: Tones) -> None:
+    def dress(self, tones: Theme) -> None:
         """Wear these colours; a subclass whose own drawing has colours goes on from here."""
         self.tones = tones
         for button, name, tone in self._pictures:

@@ -7,8 +7,8 @@ from PyQt6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QPushButton, QWidget
 
 from ui import texts
 from ui.models.blind import Letter, Trial, Vote
-from ui.style.theme import Tones
-from ui.widgets.base import Room, button, label
+from ui.style.theme import Theme
+from ui.widgets.base import WidgetContext, button, label
 
 
 class Blind(QFrame):
@@ -16,9 +16,9 @@ class Blind(QFrame):
 
     closed = pyqtSignal()
 
-    def __init__(self, room: Room, parent: QWidget | None = None) -> None:
+    def __init__(self, room: WidgetContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.studio, self.playback = room.studio, room.playback
+        self.controller, self.playback = room.controller, room.playback
         self.trial: Trial | None = None
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -43,7 +43,7 @@ class Blind(QFrame):
         row.addWidget(self.words, 1)
         self._phase(running=False)
 
-    def dress(self, _tones: Tones) -> None:
+    def dress(self, _tones: Theme) -> None:
         """It has no colours of its own."""
 
     def show_or_hide(self, on: bool) -> None:
@@ -72,7 +72,7 @@ class Blind(QFrame):
 
     def _offer(self) -> None:
         choices = [(texts.VIEWS["mix"][0], ("mix", "")), (texts.VIEWS["rest"][0], ("rest", ""))]
-        for ask in self.studio.session.asks:
+        for ask in self.controller.session.asks:
             choices.append((ask.prompt, ("stem", ask.prompt)))
             choices.append((texts.TURNED_UP.format(name=ask.prompt), ("highlight", ask.prompt)))
         for side, first in zip(self.sides, (2, 0), strict=True):
@@ -86,9 +86,9 @@ class Blind(QFrame):
         if a is None or b is None or self.sides[0].currentData() == self.sides[1].currentData():
             self.words.setText(texts.CHOOSE_TWO)
             return
-        first, last = (round(edge * a.mix.rate) for edge in self.studio.session.stretch_s)
+        first, last = (round(edge * a.mix.rate) for edge in self.controller.session.stretch_s)
         self.words.setText(texts.MATCHING)
-        self.studio.aside(lambda: Trial(a, b, (first, last), secrets.randbits(31)), self._ready, key="trial")
+        self.controller.aside(lambda: Trial(a, b, (first, last), secrets.randbits(31)), self._ready, key="trial")
 
     def _ready(self, trial: Trial) -> None:
         self.trial = trial

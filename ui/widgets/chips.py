@@ -10,7 +10,7 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QToolButton,
 
 from ui import texts
 from ui.style.icons import icon
-from ui.style.theme import Tones
+from ui.style.theme import Theme
 from ui.widgets.flow import Flow
 
 
@@ -50,7 +50,7 @@ class Shown:
 class Chip(QFrame):
     """One text, with its colour and a cross."""
 
-    def __init__(self, shown: "Shown", tones: Tones, take_away: Callable[[], None]) -> None:
+    def __init__(self, shown: "Shown", tones: Theme, take_away: Callable[[], None]) -> None:
         super().__init__()
         text, colour = shown.text, shown.colour
         self.setProperty("role", "chip")
@@ -100,7 +100,7 @@ class Chips(QFrame):
         self._shown: list[Chip] = []
         self._flow.addWidget(self.entry)
 
-    def show_texts(self, told: list[Shown], tones: Tones) -> None:
+    def show_texts(self, told: list[Shown], tones: Theme) -> None:
         """Show these."""
         for chip in self._shown:
             self._flow.removeWidget(chip)

@@ -7,18 +7,18 @@ from PyQt6.QtGui import QColor, QKeyEvent, QPainter, QStandardItem, QStandardIte
 from PyQt6.QtWidgets import QAbstractItemView, QLineEdit, QListView, QStyledItemDelegate, QStyleOptionViewItem
 
 from ui import texts
-from ui.models.prompts import Suggestion
-from ui.style.theme import Tones, blended
+from ui.models.prompts import PromptSuggestion
+from ui.style.theme import Theme, blended
 
 ROW = 30
 MOST_SEEN = 8
 OFFER = Qt.ItemDataRole.UserRole + 1
 
 
-class Lines(QStyledItemDelegate):
+class CompletionDelegate(QStyledItemDelegate):
     """The sound at the left, at the right where it comes from or what it is taken for."""
 
-    tones: Tones
+    tones: Theme
 
     def sizeHint(self, _option: QStyleOptionViewItem, _index: QModelIndex) -> QSize:  # noqa: N802 - Qt's name
         """One line."""
@@ -27,7 +27,7 @@ class Lines(QStyledItemDelegate):
     def paint(self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         """Draw one offer."""
         assert painter is not None
-        offer: Suggestion = index.data(OFFER)
+        offer: PromptSuggestion = index.data(OFFER)
         rect = option.rect.adjusted(10, 0, -10, 0)
         if index.row() == self.chosen():
             painter.setPen(Qt.PenStyle.NoPen)
@@ -46,7 +46,7 @@ class Lines(QStyledItemDelegate):
         return view.currentIndex().row()
 
 
-def origin(offer: Suggestion) -> str:
+def origin(offer: PromptSuggestion) -> str:
     """Where an offer comes from, in words."""
     if not offer.known:
         return texts.UNKNOWN_WORD
@@ -60,7 +60,7 @@ class Completions(QListView):
 
     taken = pyqtSignal(str)
 
-    def __init__(self, entry: QLineEdit, offers: Callable[[str], list[Suggestion]]) -> None:
+    def __init__(self, entry: QLineEdit, offers: Callable[[str], list[PromptSuggestion]]) -> None:
         super().__init__(entry.window())
         self._entry, self._offers = entry, offers
         self.setObjectName("completions")
@@ -69,7 +69,7 @@ class Completions(QListView):
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName(texts.OFFERS)
-        self._lines = Lines(self)
+        self._lines = CompletionDelegate(self)
         self.setItemDelegate(self._lines)
         self._model = QStandardItemModel(self)
         self.setModel(self._model)
@@ -77,7 +77,7 @@ class Completions(QListView):
         entry.textEdited.connect(self.offer)
         entry.installEventFilter(self)
 
-    def dress(self, tones: Tones) -> None:
+    def dress(self, tones: Theme) -> None:
         """Wear these colours."""
         self._lines.tones = tones
 
@@ -125,7 +125,7 @@ class Completions(QListView):
         return False
 
     def _take(self, row: int) -> None:
-        offer: Suggestion = self._model.index(row, 0).data(OFFER)
+        offer: PromptSuggestion = self._model.index(row, 0).data(OFFER)
         self.hide()
         self._entry.clear()
         self.taken.emit(offer.text)

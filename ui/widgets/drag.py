@@ -9,7 +9,7 @@ from PyQt6.QtGui import QColor, QDrag, QFontMetrics, QGuiApplication, QKeyEvent,
 from PyQt6.QtWidgets import QAbstractButton, QApplication, QPushButton, QToolButton, QWidget
 
 from ui import texts
-from ui.style.theme import Tones
+from ui.style.theme import Theme
 
 if TYPE_CHECKING:
     _Button = QAbstractButton
@@ -25,7 +25,7 @@ def mime_of(files: Sequence[Path]) -> QMimeData:
     return data
 
 
-def drag_out(source: QWidget, files: Sequence[Path], tones: Tones) -> Qt.DropAction:
+def drag_out(source: QWidget, files: Sequence[Path], tones: Theme) -> Qt.DropAction:
     """Drag the files until they are dropped. They are copied, never moved: the panel goes on using them."""
     drag = QDrag(source)
     drag.setMimeData(mime_of(files))
@@ -46,7 +46,7 @@ class _Handle(_Button):
     _from: QPoint | None = None
     files: Callable[[], Sequence[Path]]
     copied: Callable[[int], None]
-    tones: Tones
+    tones: Theme
 
     def grip(self, files: Callable[[], Sequence[Path]], copied: Callable[[int], None]) -> None:
         """Hold these files."""
@@ -113,7 +113,7 @@ class Bundle(_Handle, QPushButton):
         self.offer()
 
 
-def _card(files: Sequence[Path], tones: Tones) -> QPixmap:
+def _card(files: Sequence[Path], tones: Theme) -> QPixmap:
     """What hangs at the pointer: the names."""
     names = [file.name for file in files[:4]] + ([texts.AND_MORE.format(count=len(files) - 4)] if len(files) > 4 else [])
     font = QApplication.font()

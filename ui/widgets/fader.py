@@ -6,7 +6,7 @@ from PyQt6.QtWidgets import QSlider, QWidget
 
 from ui import texts
 from ui.background.timing import timer
-from ui.style.theme import Tones, blended
+from ui.style.theme import Theme, blended
 
 STEPS = 1000
 SETTLE_MS = 450
@@ -29,7 +29,7 @@ class Fader(QSlider):
         self.setMinimumWidth(150)
         self.setAccessibleDescription(texts.FADER_HOW)
         self.setToolTip(texts.FADER_HOW)
-        self._tones: Tones | None = None
+        self._tones: Theme | None = None
         self._colour = "#888888"
         self.rendered: float | None = None
         """The strength of the sound as it is on the disk; marked where it is another one."""
@@ -53,7 +53,7 @@ class Fader(QSlider):
             self._told = self.strength
         self.update()
 
-    def dress(self, tones: Tones, colour: str) -> None:
+    def dress(self, tones: Theme, colour: str) -> None:
         """Wear a stem's colour."""
         self._tones, self._colour = tones, colour
         self.update()

@@ -18,25 +18,25 @@ from PyQt6.QtWidgets import (
 )
 
 from ui import texts
-from ui.models.jobs import Row, in_all
+from ui.models.jobs import JobEntry, in_all
 from ui.models.results import Result
-from ui.style.theme import Tones, blended
-from ui.widgets.base import Card, Room, label, tool
+from ui.style.theme import Theme, blended
+from ui.widgets.base import Card, WidgetContext, label, tool
 from ui.widgets.drag import mime_of
 
 ROW_HIGH = 62
 ROW = Qt.ItemDataRole.UserRole + 1
 
 
-class Rows(QAbstractListModel):
+class JobTableModel(QAbstractListModel):
     """The rows as Qt wants them: only what changed is said to have changed, so that 500 cost no more than five."""
 
     def __init__(self, files: Callable[[str], list[Path]], parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.rows: list[Row] = []
+        self.rows: list[JobEntry] = []
         self._files = files
 
-    def put(self, rows: list[Row]) -> None:
+    def put(self, rows: list[JobEntry]) -> None:
         """Show these."""
         before, self_ids = self.rows, [row.id for row in rows]
         if [row.id for row in before] == self_ids:
@@ -82,10 +82,10 @@ class Rows(QAbstractListModel):
         return Qt.DropAction.CopyAction
 
 
-class Lines(QStyledItemDelegate):
+class JobDelegate(QStyledItemDelegate):
     """Title and state, the prompts, and how far it is."""
 
-    tones: Tones
+    tones: Theme
 
     def sizeHint(self, _option: QStyleOptionViewItem, _index: QModelIndex) -> QSize:  # noqa: N802 - Qt's name
         """The same for all, so that Qt need not ask 500 times."""
@@ -94,7 +94,7 @@ class Lines(QStyledItemDelegate):
     def paint(self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         """Draw one row."""
         assert painter is not None
-        row: Row = index.data(ROW)
+        row: JobEntry = index.data(ROW)
         tones, rect = self.tones, QRect(option.rect).adjusted(2, 2, -2, -2)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -140,7 +140,7 @@ class Lines(QStyledItemDelegate):
         painter.restore()
 
 
-def state_of(row: Row, tones: Tones) -> tuple[str, str]:
+def state_of(row: JobEntry, tones: Theme) -> tuple[str, str]:
     """A state in a word, and its colour."""
     word = texts.STATES[row.state]
     if row.state == "running":
@@ -152,7 +152,7 @@ def state_of(row: Row, tones: Tones) -> tuple[str, str]:
 class JobList(Card):
     """The list, a line about the one that is chosen, and a row of buttons for it."""
 
-    def __init__(self, room: Room, parent: QWidget | None = None) -> None:
+    def __init__(self, room: WidgetContext, parent: QWidget | None = None) -> None:
         super().__init__(room, parent)
         self._results: dict[str, Result] = {}
         self._mine = ""
@@ -172,9 +172,9 @@ class JobList(Card):
         self.list.setDefaultDropAction(Qt.DropAction.CopyAction)
         self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.list.setAccessibleName(texts.JOBS)
-        self.rows = Rows(self._files, self)
+        self.rows = JobTableModel(self._files, self)
         self.list.setModel(self.rows)
-        self._lines = Lines(self.list)
+        self._lines = JobDelegate(self.list)
         self.list.setItemDelegate(self._lines)
         self.list.activated.connect(lambda index: self.act("open", index.data(ROW)))
         self.list.customContextMenuRequested.connect(self._menu)
@@ -198,20 +198,20 @@ class JobList(Card):
             buttons.addWidget(made)
         buttons.addStretch()
         outer.addLayout(buttons)
-        self.studio.queue.changed.connect(self._show)
+        self.controller.queue.changed.connect(self._show)
         self._show_acts()
 
-    def dress(self, tones: Tones) -> None:
+    def dress(self, tones: Theme) -> None:
         """Wear these colours."""
         super().dress(tones)
         self._lines.tones = tones
 
     @property
-    def chosen(self) -> Row | None:
+    def chosen(self) -> JobEntry | None:
         """The row that is selected."""
         return self.list.currentIndex().data(ROW)  # type: ignore[no-any-return]
 
-    def act(self, name: str, row: Row | None) -> None:
+    def act(self, name: str, row: JobEntry | None) -> None:
         """Do something with a job, if it can be done now."""
         if row is None or name not in row.acts:
             return
@@ -219,18 +219,18 @@ class JobList(Card):
             self._show_folder(row.id)
         else:
             does = {
-                "open": self.studio.open_job,
-                "cancel": self.studio.queue.cancel,
-                "retry": self.studio.queue.retry,
-                "deliver": self.studio.queue.deliver,
-                "rebuild": self.studio.queue.rebuild,
+                "open": self.controller.open_job,
+                "cancel": self.controller.queue.cancel,
+                "retry": self.controller.queue.retry,
+                "deliver": self.controller.queue.deliver,
+                "rebuild": self.controller.queue.rebuild,
             }
             does[name](row.id)
 
-    def _show(self, rows: list[Row]) -> None:
+    def _show(self, rows: list[JobEntry]) -> None:
         chosen = self.chosen
         self.rows.put(rows)
-        mine = self.studio.take.job if self.studio.take else ""
+        mine = self.controller.take.job if self.controller.take else ""
         keep = mine if mine and mine != self._mine else chosen.id if chosen else ""
         if keep and (self.chosen is None or self.chosen.id != keep):
             place = next((place for place, row in enumerate(rows) if row.id == keep), None)
@@ -250,7 +250,7 @@ class JobList(Card):
         if row.state == "failed":
             self.facts.setText(row.said)
         elif row.state == "done":
-            self.studio.queue.result_of(row.id, lambda result: self._tell(row.id, result))
+            self.controller.queue.result_of(row.id, lambda result: self._tell(row.id, result))
 
     def _tell(self, job: str, result: Result | None) -> None:
         if result is not None:

@@ -6,8 +6,8 @@ from PyQt6.QtWidgets import QButtonGroup, QDoubleSpinBox, QHBoxLayout, QPushButt
 
 from ui import texts
 from ui.models.mixing import View
-from ui.style.theme import Tones
-from ui.widgets.base import Card, Room, button, label, tool
+from ui.style.theme import Theme
+from ui.widgets.base import Card, WidgetContext, button, label, tool
 from ui.widgets.blind import Blind
 from ui.widgets.meter import Meter
 
@@ -18,7 +18,7 @@ GAINS_DB = (-12.0, 18.0)
 class Listen(Card):
     """The transport."""
 
-    def __init__(self, room: Room, parent: QWidget | None = None) -> None:
+    def __init__(self, room: WidgetContext, parent: QWidget | None = None) -> None:
         super().__init__(room, parent)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(12, 8, 12, 8)
@@ -69,7 +69,7 @@ class Listen(Card):
         self.playback.levels.connect(self.meter.show_levels)
         self.playback.played.connect(self._played)
         self.playback.view_changed.connect(self._show)
-        self.studio.region_changed.connect(self._show)
+        self.controller.region_changed.connect(self._show)
         self._show()
 
     def _views(self) -> QHBoxLayout:
@@ -89,7 +89,7 @@ class Listen(Card):
             row.addWidget(made)
         return row
 
-    def dress(self, tones: Tones) -> None:
+    def dress(self, tones: Theme) -> None:
         """Wear these colours."""
         super().dress(tones)
         self.meter.dress(tones)
@@ -100,7 +100,7 @@ class Listen(Card):
         self.playback.turn_up(gain_db)
 
     def _show(self) -> None:
-        region = self.studio.session.region
+        region = self.controller.session.region
         ready = self.playback.ready
         for view, segment in self.views.items():
             segment.setEnabled(view == "mix" or ready)
@@ -114,7 +114,7 @@ class Listen(Card):
         self._tick(self.playback.position_s)
 
     def _tick(self, at_s: float) -> None:
-        region = self.studio.session.region
+        region = self.controller.session.region
         self.clock.setText(f"{texts.clock(at_s, 1)} / {texts.clock(region.length_s if region else 0, 1)}")
 
     def _played(self, playing: bool) -> None:

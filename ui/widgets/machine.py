@@ -9,7 +9,7 @@ from PyQt6.QtWidgets import QButtonGroup, QFrame, QLabel, QScrollArea, QVBoxLayo
 from ui import texts
 from ui.models.devices import devices, forecast, meant
 from ui.models.models import DEFAULT, Choice, choices
-from ui.widgets.base import Card, Room, label
+from ui.widgets.base import Card, WidgetContext, label
 from ui.widgets.model import ModelLines
 
 GAP = 14
@@ -18,9 +18,9 @@ GAP = 14
 class Machine(Card):
     """Everything on this page is the daemon's word; without one it says so. How long is asked only while it is looked at."""
 
-    def __init__(self, room: Room, parent: QWidget | None = None) -> None:
+    def __init__(self, room: WidgetContext, parent: QWidget | None = None) -> None:
         super().__init__(room, parent)
-        self.machinery = self.studio.machinery
+        self.engine_state = self.controller.engine_state
         self._asked = ""
         """The model that it is asked about whether to fetch it."""
         outer = QVBoxLayout(self)
@@ -58,11 +58,11 @@ class Machine(Card):
         column.addWidget(hint)
         self.lines: dict[str, ModelLines] = {}
         self._group = QButtonGroup(self)
-        for signal in (self.machinery.changed, self.studio.session_changed):
+        for signal in (self.engine_state.changed, self.controller.session_changed):
             signal.connect(self._show)
-        self.studio.stands.connect(lambda _standing: self._show())
-        self.machinery.fetched.connect(self._show_fetch)
-        self.machinery.planned.connect(self._show_plan)
+        self.controller.stands.connect(lambda _standing: self._show())
+        self.engine_state.fetched.connect(self._show_fetch)
+        self.engine_state.planned.connect(self._show_plan)
         self._show()
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
@@ -73,17 +73,17 @@ class Machine(Card):
     # The models.
 
     def _show(self) -> None:
-        found = choices(self.machinery.models)
-        self.empty.setText(texts.NO_MODELS if self.studio.standing == "gone" else texts.ASKING)
+        found = choices(self.engine_state.models)
+        self.empty.setText(texts.NO_MODELS if self.controller.standing == "gone" else texts.ASKING)
         self.empty.setVisible(not found)
         self.found.setVisible(bool(found))
         if [*self.lines] != [choice.name for choice in found]:
             self._lay_out(found)
         for choice in found:
             self._show_model(choice)
-        self.devices.setText("\n".join(device.line for device in devices(self.machinery.devices)))
+        self.devices.setText("\n".join(device.line for device in devices(self.engine_state.devices)))
         if self.isVisible():
-            self.machinery.reckon(self.studio.session)
+            self.engine_state.reckon(self.controller.session)
         self._show_plan()
 
     def _lay_out(self, found: list[Choice]) -> None:
@@ -98,47 +98,47 @@ class Machine(Card):
             lines.chosen.connect(partial(self._use, choice.name))
             lines.asking.connect(partial(self._ask, choice.name))
             lines.fetch.connect(partial(self._fetch, choice.name))
-            lines.stop.connect(partial(self.machinery.stop, choice.name))
+            lines.stop.connect(partial(self.engine_state.stop, choice.name))
             self._group.addButton(lines.pick)
             self._models.addWidget(lines)
 
     def _show_model(self, choice: Choice) -> None:
-        name, there = choice.name, self.studio.standing == "there"
-        on = name == (self._asked or self.studio.session.model or DEFAULT)
-        self.lines[name].put(choice, self.machinery.fetches.get(name), on=on, asked=name == self._asked, there=there)
+        name, there = choice.name, self.controller.standing == "there"
+        on = name == (self._asked or self.controller.session.model or DEFAULT)
+        self.lines[name].put(choice, self.engine_state.fetches.get(name), on=on, asked=name == self._asked, there=there)
 
     def _show_fetch(self, name: str) -> None:
-        for choice in choices(self.machinery.models):
+        for choice in choices(self.engine_state.models):
             if choice.name == name:
                 self._show_model(choice)
 
     def _use(self, name: str) -> None:
         self._asked = ""
-        self.studio.use_model(None if name == DEFAULT else name)
+        self.controller.use_model(None if name == DEFAULT else name)
         self._show()
 
     def _ask(self, name: str, wanted: bool) -> None:
         """Ask whether to fetch a model, or no more; one that is on its way or has failed says itself what can be done."""
-        self._asked = name if wanted and name not in self.machinery.fetches else ""
+        self._asked = name if wanted and name not in self.engine_state.fetches else ""
         self._show()
 
     def _fetch(self, name: str) -> None:
         self._asked = ""
-        self.studio.fetch_model(name)
+        self.controller.fetch_model(name)
         self._show()
 
     # How long it would take.
 
     def _show_plan(self) -> None:
-        session = self.studio.session
+        session = self.controller.session
         if not (session.region and session.asks):
             told = [texts.PLAN_NEEDS]
-        elif self.machinery.plans:
-            told = [meant(session), *map(forecast, self.machinery.plans)]
-        elif self.machinery.no_plan:
-            told = [self.machinery.no_plan]
+        elif self.engine_state.plans:
+            told = [meant(session), *map(forecast, self.engine_state.plans)]
+        elif self.engine_state.no_plan:
+            told = [self.engine_state.no_plan]
         else:
-            told = [texts.PLAN_ASKING if self.machinery.reckoning else texts.PLAN_NO_MODEL]
+            told = [texts.PLAN_ASKING if self.engine_state.reckoning else texts.PLAN_NO_MODEL]
         self.plan.setText("\n".join(told))
 
 

@@ -9,7 +9,7 @@ from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from ui import texts
 from ui.models.player import Level
-from ui.style.theme import Tones
+from ui.style.theme import Theme
 
 FLOOR_DB = -60.0
 HOLD_S = 1.2
@@ -25,12 +25,12 @@ class Meter(QWidget):
         self.setMinimumWidth(60)
         self.setAccessibleName(texts.METER)
         self.setToolTip(texts.METER_HOW)
-        self._tones: Tones | None = None
+        self._tones: Theme | None = None
         self._levels: list[tuple[float, float]] = [(FLOOR_DB, FLOOR_DB)] * 2
         self._held: list[tuple[float, float]] = [(FLOOR_DB, 0.0)] * 2
         self._over = False
 
-    def dress(self, tones: Tones) -> None:
+    def dress(self, tones: Theme) -> None:
         """Wear these colours."""
         self._tones = tones
         self.update()

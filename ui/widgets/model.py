@@ -6,7 +6,7 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QRadioButton, QVBoxLayout, QWidget
 
 from ui import texts
-from ui.models.download import Fetching
+from ui.models.download import ModelDownload
 from ui.models.models import Choice
 from ui.widgets.base import button, label, put_role
 
@@ -57,7 +57,7 @@ class ModelLines(QWidget):
         buttons.addStretch()
         column.addLayout(buttons)
 
-    def put(self, choice: Choice, fetching: Fetching | None, *, on: bool, asked: bool, there: bool) -> None:
+    def put(self, choice: Choice, fetching: ModelDownload | None, *, on: bool, asked: bool, there: bool) -> None:
         """Show how it stands. on: it is the chosen one; asked: it is asked whether to fetch it; there: a daemon is."""
         self.choice = choice
         if on:  # of a group, in which one always is

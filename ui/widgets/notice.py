@@ -8,8 +8,8 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
 from ui import texts
 from ui.background.timing import timer
 from ui.state.controller import Notice
-from ui.style.theme import Tones
-from ui.widgets.base import Card, Room, button, label, put_role, tool
+from ui.style.theme import Theme
+from ui.widgets.base import Card, WidgetContext, button, label, put_role, tool
 
 FADE_MS = 12_000
 """Good news goes away by itself; trouble stays until it is closed or something newer comes."""
@@ -19,7 +19,7 @@ KEPT = 50
 class NoticeLine(Card):
     """The newest notice. What has been said before can be copied with it."""
 
-    def __init__(self, room: Room, parent: QWidget | None = None) -> None:
+    def __init__(self, room: WidgetContext, parent: QWidget | None = None) -> None:
         super().__init__(room, parent)
         self.setProperty("role", "bar")
         self.said: list[str] = []
@@ -48,11 +48,11 @@ class NoticeLine(Card):
             row.addWidget(each)
         self.setFixedHeight(36)
         self._fade = timer(self, FADE_MS, self.clear, once=True)
-        self.studio.noticed.connect(self.tell)
+        self.controller.noticed.connect(self.tell)
         self.deed.clicked.connect(self._act)
         self.clear()
 
-    def dress(self, tones: Tones) -> None:
+    def dress(self, tones: Theme) -> None:
         """Wear these colours."""
         super().dress(tones)
         self._colour()

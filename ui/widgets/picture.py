@@ -12,7 +12,7 @@ from PyQt6.QtWidgets import QWidget
 
 from ui import texts
 from ui.background.timing import timer
-from ui.style.theme import Tones
+from ui.style.theme import Theme
 
 DEAF_DB, LOUD_DB = -85.0, -15.0
 """What the darkest and the brightest colour of the spectrogram stand for."""
@@ -141,9 +141,9 @@ class Picture(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._views[0].sigXRangeChanged.connect(lambda *_: self._again.start())
         self._views[0].sigResized.connect(lambda *_: self._again.start())
         self._quiet = False
-        self._tones: Tones | None = None
+        self._tones: Theme | None = None
 
-    def dress(self, tones: Tones) -> None:
+    def dress(self, tones: Theme) -> None:
         """Wear these colours."""
         self._tones = tones
         self.setBackground(tones.surface)

@@ -16,11 +16,11 @@ from PyQt6.QtWidgets import (
 
 from presets import Preset
 from ui import texts
-from ui.models.jobs import Row
+from ui.models.jobs import JobEntry
 from ui.models.preset_store import name_for
-from ui.models.prompts import Suggestion, complete
-from ui.style.theme import Tones
-from ui.widgets.base import Card, Room, button, label
+from ui.models.prompts import PromptSuggestion, complete
+from ui.style.theme import Theme
+from ui.widgets.base import Card, WidgetContext, button, label
 from ui.widgets.chips import Chips, Shown
 from ui.widgets.completions import Completions
 
@@ -28,7 +28,7 @@ from ui.widgets.completions import Completions
 class Prompts(Card):
     """Two fields of chips, the preset picker, the options, and how far the job is."""
 
-    def __init__(self, room: Room, parent: QWidget | None = None) -> None:
+    def __init__(self, room: WidgetContext, parent: QWidget | None = None) -> None:
         super().__init__(room, parent)
         grid = QGridLayout(self)
         grid.setContentsMargins(14, 12, 14, 12)
@@ -59,23 +59,23 @@ class Prompts(Card):
             Completions(self.wanted.entry, self._offers),
             Completions(self.unlike.entry, self._offers),
         ]
-        self.offers[0].taken.connect(self.studio.ask_for)
+        self.offers[0].taken.connect(self.controller.ask_for)
         self.offers[1].taken.connect(self._add_unlike)
-        self.wanted.entered.connect(self.studio.ask_for)
-        self.wanted.removed.connect(self.studio.drop)
+        self.wanted.entered.connect(self.controller.ask_for)
+        self.wanted.removed.connect(self.controller.drop)
         self.unlike.entered.connect(self._add_unlike)
         self.unlike.removed.connect(self._drop_unlike)
         self.separate.clicked.connect(self._go)
         self.quick.clicked.connect(self._estimate)
         self.preset.clicked.connect(lambda: self._pop(self.presets(), self.preset))
         self.options.clicked.connect(lambda: self._pop(self.choices(), self.options))
-        self.studio.session_changed.connect(self._show)
-        self.studio.shelf_changed.connect(self._show)
-        self.studio.machinery.changed.connect(self._show)
-        self.studio.queue.changed.connect(self._show_job)
-        self.studio.take_changed.connect(lambda: self._show_job(self.studio.queue.rows))
+        self.controller.session_changed.connect(self._show)
+        self.controller.shelf_changed.connect(self._show)
+        self.controller.engine_state.changed.connect(self._show)
+        self.controller.queue.changed.connect(self._show_job)
+        self.controller.take_changed.connect(lambda: self._show_job(self.controller.queue.rows))
 
-    def dress(self, tones: Tones) -> None:
+    def dress(self, tones: Theme) -> None:
         """Wear these colours."""
         super().dress(tones)
         for each in self.offers:
@@ -102,25 +102,25 @@ class Prompts(Card):
         return self.strip
 
     def _stop(self) -> None:
-        if self.studio.take is not None:
-            self.studio.queue.cancel(self.studio.take.job)
+        if self.controller.take is not None:
+            self.controller.queue.cancel(self.controller.take.job)
 
     def _go(self) -> None:
         self.wanted.take_entry()
         self.unlike.take_entry()
-        if self.studio.session.region is not None and not self.studio.session.asks:
+        if self.controller.session.region is not None and not self.controller.session.asks:
             self.wanted.entry.setFocus()
-        self.studio.separate()
+        self.controller.separate()
 
     def _estimate(self) -> None:
         self.wanted.take_entry()
         self.unlike.take_entry()
-        self.studio.estimate(self.playback.position_s)
+        self.controller.estimate(self.playback.position_s)
 
     # What is shown.
 
     def _show(self) -> None:
-        session = self.studio.session
+        session = self.controller.session
         self.wanted.show_texts(
             [self._chip(ask.prompt, self.tones.stem(index)) for index, ask in enumerate(session.asks)], self.tones
         )
@@ -130,17 +130,20 @@ class Prompts(Card):
         self.preset.setText(self._preset_title() or texts.PRESET)
 
     def _chip(self, text: str, colour: str | None) -> Shown:
-        known, meaning = self.studio.machinery.vocabulary.knows(text), self.studio.machinery.vocabulary.meaning(text)
+        known, meaning = (
+            self.controller.engine_state.vocabulary.knows(text),
+            self.controller.engine_state.vocabulary.meaning(text),
+        )
         told = texts.TAKEN_FOR.format(meaning=meaning) if meaning and meaning != text else ""
         return Shown(text, colour, told if known else texts.UNKNOWN_WORD, not known)
 
     def _preset_title(self) -> str:
-        rows = {row.preset.name: row.preset for row in self.studio.presets if not row.trouble}
-        preset = rows.get(self.studio.session.preset)
-        return preset.title if preset and tuple(ask.prompt for ask in self.studio.session.asks) == preset.prompts else ""
+        rows = {row.preset.name: row.preset for row in self.controller.presets if not row.trouble}
+        preset = rows.get(self.controller.session.preset)
+        return preset.title if preset and tuple(ask.prompt for ask in self.controller.session.asks) == preset.prompts else ""
 
-    def _show_job(self, rows: list[Row]) -> None:
-        take = self.studio.take
+    def _show_job(self, rows: list[JobEntry]) -> None:
+        take = self.controller.take
         row = next((row for row in rows if take and row.id == take.job), None)
         busy = row is not None and row.state in ("queued", "running")
         self.strip.setVisible(busy)
@@ -149,44 +152,44 @@ class Prompts(Card):
             self.bar.setValue(row.permille)
             self.far.setText(row.line)
 
-    def _offers(self, typed: str) -> list[Suggestion]:
-        presets = [row.preset for row in self.studio.presets if not row.trouble]
-        return complete(typed, self.studio.machinery.vocabulary, self.studio.history, presets)
+    def _offers(self, typed: str) -> list[PromptSuggestion]:
+        presets = [row.preset for row in self.controller.presets if not row.trouble]
+        return complete(typed, self.controller.engine_state.vocabulary, self.controller.history, presets)
 
     # Not this.
 
     def _unlike_words(self) -> list[str]:
-        return [word for part in self.studio.session.unlike.split(",") if (word := part.strip())]
+        return [word for part in self.controller.session.unlike.split(",") if (word := part.strip())]
 
     def _add_unlike(self, text: str) -> None:
         words = self._unlike_words()
         if text.casefold() not in {word.casefold() for word in words}:
-            self.studio.tried(lambda: self.studio.session.but_not(", ".join([*words, text])))
+            self.controller.tried(lambda: self.controller.session.but_not(", ".join([*words, text])))
 
     def _drop_unlike(self, text: str) -> None:
         words = [word for word in self._unlike_words() if word != text]
-        self.studio.tried(lambda: self.studio.session.but_not(", ".join(words)))
+        self.controller.tried(lambda: self.controller.session.but_not(", ".join(words)))
 
     # Presets and options.
 
     def presets(self) -> QMenu:
         """All presets, and what can be done with the user's own."""
         menu = QMenu(self)
-        rows = self.studio.presets
+        rows = self.controller.presets
         for own in (True, False):
-            shelf = [row for row in rows if row.own == own]
-            if shelf:
+            preset_store = [row for row in rows if row.own == own]
+            if preset_store:
                 menu.addSection(texts.OWN_PRESETS if own else texts.LIBRARY_PRESETS)
-            for row in shelf:
+            for row in preset_store:
                 act = menu.addAction(row.preset.title)
                 assert act is not None
                 act.setEnabled(not row.trouble)
                 act.setToolTip(row.trouble)
-                act.triggered.connect(lambda _checked, preset=row.preset: self.studio.under(preset))
+                act.triggered.connect(lambda _checked, preset=row.preset: self.controller.under(preset))
         menu.addSeparator()
         save = menu.addAction(texts.SAVE_PRESET)
         assert save is not None
-        save.setEnabled(bool(self.studio.session.asks))
+        save.setEnabled(bool(self.controller.session.asks))
         save.triggered.connect(self._save)
         mine = [row.preset for row in rows if row.own]
         for words, change in ((texts.RENAME_PRESET, self._rename), (texts.DELETE_PRESET, self._delete)):
@@ -200,38 +203,40 @@ class Prompts(Card):
         return menu
 
     def _save(self) -> None:
-        suggested = ", ".join(ask.prompt for ask in self.studio.session.asks)
+        suggested = ", ".join(ask.prompt for ask in self.controller.session.asks)
         title, sure = QInputDialog.getText(self, texts.SAVE_PRESET, texts.PRESET_NAME, text=suggested)
         if sure and title.strip():
-            dials = self.studio.session
-            self.studio.shelve(lambda: self.studio.shelf.save(dials.as_preset(name_for(title), title.strip())))
+            dials = self.controller.session
+            self.controller.save_preset(
+                lambda: self.controller.preset_store.save(dials.as_preset(name_for(title), title.strip()))
+            )
 
     def _rename(self, preset: Preset, *_: object) -> None:
         title, sure = QInputDialog.getText(self, texts.RENAME_PRESET, texts.PRESET_NAME, text=preset.title)
         if sure and title.strip():
-            self.studio.shelve(lambda: self.studio.shelf.rename(preset.name, title.strip()))
+            self.controller.save_preset(lambda: self.controller.preset_store.rename(preset.name, title.strip()))
 
     def _delete(self, preset: Preset, *_: object) -> None:
-        self.studio.shelve(lambda: self.studio.shelf.delete(preset.name))
+        self.controller.save_preset(lambda: self.controller.preset_store.delete(preset.name))
 
     def choices(self) -> QMenu:
         """What else can be asked for."""
-        menu, session = QMenu(self), self.studio.session
+        menu, session = QMenu(self), self.controller.session
         gain = self.playback.gain_db
         rows = (
-            (texts.COMPLETE, session.complete, lambda on: replace(self.studio.session, complete=on)),
+            (texts.COMPLETE, session.complete, lambda on: replace(self.controller.session, complete=on)),
             (
                 texts.WRITE_HIGHLIGHT.format(gain=f"{gain:+.1f}"),
                 session.gain_db is not None,
-                lambda on: replace(self.studio.session, gain_db=gain if on else None),
+                lambda on: replace(self.controller.session, gain_db=gain if on else None),
             ),
-            (texts.EVERYTHING_BUT, session.everything_but, lambda on: replace(self.studio.session, everything_but=on)),
+            (texts.EVERYTHING_BUT, session.everything_but, lambda on: replace(self.controller.session, everything_but=on)),
         )
         for words, on, change in rows:
             act = QAction(words, menu)
             act.setCheckable(True)
             act.setChecked(on)
-            act.toggled.connect(lambda state, change=change: self.studio.tried(lambda: change(state)))
+            act.toggled.connect(lambda state, change=change: self.controller.tried(lambda: change(state)))
             menu.addAction(act)
         return menu
 

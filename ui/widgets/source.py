@@ -9,13 +9,13 @@ from PyQt6.QtWidgets import QDoubleSpinBox, QFileDialog, QHBoxLayout, QLabel, QS
 from host_bridge.errors import Cancelled
 from ui import texts
 from ui.background.timing import timer
-from ui.models.mixing import Scene
+from ui.models.mixing import ListeningMix
 from ui.models.overview import Overview, Peaks
 from ui.models.region import Region
 from ui.models.spectrogram import picture
 from ui.style.icons import picture as drawn
-from ui.style.theme import Tones, blended
-from ui.widgets.base import Card, Room, button, label
+from ui.style.theme import Theme, blended
+from ui.widgets.base import Card, WidgetContext, button, label
 from ui.widgets.picture import Picture
 
 BANDS, EMBLEM = 96, 56
@@ -26,10 +26,10 @@ ENDINGS = "*.wav *.flac *.aif *.aiff *.caf *.ogg *.opus *.mp3 *.m4a *.w64 *.rf64
 """Of files that are offered at first; any other can be opened as well."""
 
 
-class Source(Card):
+class SourceCard(Card):
     """Files are dropped here, or anywhere else in the window."""
 
-    def __init__(self, room: Room, parent: QWidget | None = None) -> None:
+    def __init__(self, room: WidgetContext, parent: QWidget | None = None) -> None:
         super().__init__(room, parent)
         self._overviews: dict[Region | Path, Overview | None] = {}
         self._view: tuple[float, float, int] | None = None
@@ -41,15 +41,15 @@ class Source(Card):
         outer.setContentsMargins(14, 10, 14, 10)
         outer.addLayout(self._stack)
         self._reading = timer(self, READING_MS, self._draw)
-        self.studio.region_changed.connect(self._open)
-        self.studio.session_changed.connect(self._show_selection)
-        self.studio.take_changed.connect(self._renew)
-        self.studio.choice_changed.connect(self._draw)
+        self.controller.region_changed.connect(self._open)
+        self.controller.session_changed.connect(self._show_selection)
+        self.controller.take_changed.connect(self._renew)
+        self.controller.choice_changed.connect(self._draw)
         self.playback.moved.connect(self.picture.show_head)
         self.playback.view_changed.connect(self._draw)
         self.setMinimumHeight(202)
 
-    def dress(self, tones: Tones) -> None:
+    def dress(self, tones: Theme) -> None:
         """Wear these colours."""
         super().dress(tones)
         self.picture.dress(tones)
@@ -65,7 +65,7 @@ class Source(Card):
         filters = f"{texts.SOUND_FILES} ({ENDINGS});;{texts.ALL_FILES} (*)"
         path, _ = QFileDialog.getOpenFileName(self, texts.OPEN, "", filters)
         if path:
-            self.studio.open_file(Path(path))
+            self.controller.open_file(Path(path))
 
     def _empty(self) -> QWidget:
         page = QWidget()
@@ -89,7 +89,7 @@ class Source(Card):
         self.open_button = button(texts.OPEN, "first")
         self.open_button.clicked.connect(self.ask_for_file)
         self.demo_button = button(texts.TRY_DEMO)
-        self.demo_button.clicked.connect(self.studio.open_demo)
+        self.demo_button.clicked.connect(self.controller.open_demo)
         row.addWidget(self.open_button)
         row.addWidget(self.demo_button)
         row.addStretch()
@@ -115,7 +115,7 @@ class Source(Card):
         self.first, self.last = self._clock(texts.FROM), self._clock(texts.TO)
         self.dash = label("–", "dim")
         self.all = button(texts.SELECT_ALL, "quiet", texts.SELECT_ALL_HOW)
-        self.all.clicked.connect(self.studio.unselect)
+        self.all.clicked.connect(self.controller.unselect)
         for each in (self.first, self.dash, self.last, self.all):
             head.addWidget(each)
         other = button(texts.OPEN_OTHER, "quiet", texts.OPEN_OTHER_HOW)
@@ -124,8 +124,8 @@ class Source(Card):
         head.addWidget(other)
         self.picture = Picture()
         self.picture.wanted.connect(self._look)
-        self.picture.selected.connect(self.studio.select)
-        self.picture.unselected.connect(self.studio.unselect)
+        self.picture.selected.connect(self.controller.select)
+        self.picture.unselected.connect(self.controller.unselect)
         self.picture.pointed.connect(self.playback.seek)
         column.addLayout(head)
         column.addWidget(self.picture, 1)
@@ -148,7 +148,7 @@ class Source(Card):
     # The region.
 
     def _open(self) -> None:
-        region = self.studio.session.region
+        region = self.controller.session.region
         self._stack.setCurrentIndex(0 if region is None else 1)
         if region is None:
             return
@@ -167,7 +167,7 @@ class Source(Card):
         self._show_selection()
 
     def _show_selection(self) -> None:
-        selection = self.studio.session.selection
+        selection = self.controller.session.selection
         self.picture.show_selection(selection)
         self.part.setText(texts.SELECTION if selection else texts.WHOLE)
         for each in (self.first, self.last, self.dash, self.all):
@@ -179,7 +179,7 @@ class Source(Card):
                 clock.blockSignals(False)
 
     def _typed(self) -> None:
-        self.studio.select(self.first.value(), self.last.value())
+        self.controller.select(self.first.value(), self.last.value())
 
     # Drawing it: what is seen is computed in other threads, the newest view first.
 
@@ -193,7 +193,7 @@ class Source(Card):
         self._draw()
 
     def _draw(self) -> None:
-        region = self.studio.session.region
+        region = self.controller.session.region
         if region is None or self._view is None:
             return
         start_s, end_s, columns = self._view
@@ -205,8 +205,8 @@ class Source(Card):
             self._wave(1, drawn[0], start_s, end_s, columns, drawn[1] / region.rate)
         scene = self.playback.scene()
         if scene is not None:
-            self.studio.aside(
-                lambda: picture(Heard(scene), start_s, end_s, columns, BANDS),
+            self.controller.aside(
+                lambda: picture(HeardPicture(scene), start_s, end_s, columns, BANDS),
                 lambda image: self.picture.show_spectrogram(start_s, end_s, image),
                 key="spectrum",
             )
@@ -216,7 +216,7 @@ class Source(Card):
         overview = self._overviews.get(of, None)
         if of not in self._overviews:
             self._overviews[of] = None
-            self.studio.aside(lambda: Overview(of), lambda made: self._scan(of, made))
+            self.controller.aside(lambda: Overview(of), lambda made: self._scan(of, made))
         if overview is None:
             return
         colour = self._colour(layer)
@@ -230,21 +230,21 @@ class Source(Card):
                 self.picture.fill_with(told[1])
             self.picture.show_wave(layer, start_s, end_s, told[0], colour)
 
-        self.studio.aside(read, show, key=f"wave {layer}")
+        self.controller.aside(read, show, key=f"wave {layer}")
 
     def _scan(self, of: Region | Path, made: Overview) -> None:
         if of in self._overviews:
             self._overviews[of] = made
             self._reading.start()
-            self.studio.scans(lambda: made.scan(self._still_wanted), lambda _none: self._read_whole())
+            self.controller.scans(lambda: made.scan(self._still_wanted), lambda _none: self._read_whole())
 
     def _colour(self, layer: int) -> str:
-        tones, prompts = self.tones, [ask.prompt for ask in self.studio.session.asks]
+        tones, prompts = self.tones, [ask.prompt for ask in self.controller.session.asks]
         if layer == 0:
             return blended(tones.wave, tones.surface, 0.4).name() if self.playback.drawn else tones.wave
-        if self.playback.view == "rest" or self.studio.chosen not in prompts:
+        if self.playback.view == "rest" or self.controller.chosen not in prompts:
             return tones.wave
-        return tones.stem(prompts.index(self.studio.chosen))
+        return tones.stem(prompts.index(self.controller.chosen))
 
     def _still_wanted(self, _done: float, _stage: str) -> None:
         if self._closing:
@@ -256,9 +256,9 @@ class Source(Card):
         self._draw()
 
 
-class Heard:
+class HeardPicture:
     """A scene as a sound, for its spectrogram."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: ListeningMix) -> None:
         self.rate, self.channels, self.frames = scene.mix.rate, scene.mix.channels, scene.mix.frames
         self.read = scene.at

@@ -11,11 +11,11 @@ from PyQt6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QScrollArea, QTool
 from ui import texts
 from ui.models.mixing import Strip
 from ui.models.results import StemFile
-from ui.state.controller import Studio
+from ui.state.controller import Controller
 from ui.state.playback import REST, Playback
 from ui.style.icons import icon
-from ui.style.theme import Tones, blended
-from ui.widgets.base import Card, Room, button, label, put_role, tool
+from ui.style.theme import Theme, blended
+from ui.widgets.base import Card, WidgetContext, button, label, put_role, tool
 from ui.widgets.drag import Bundle, Grip
 from ui.widgets.fader import Fader
 
@@ -25,15 +25,15 @@ FADER_LEFT, FADER_RIGHT = 282, 98
 """From the row's edges to the fader's, as the columns beside it come to."""
 
 
-class Stem(QFrame):
+class StemRow(QFrame):
     """The row of one sound, or of the rest, which has no fader."""
 
     pressed = pyqtSignal()
 
-    def __init__(self, name: str, studio: Studio, playback: Playback) -> None:
+    def __init__(self, name: str, controller: Controller, playback: Playback) -> None:
         super().__init__()
-        self.name, self.studio, self.playback = name, studio, playback
-        self._worn: tuple[Tones, str, bool] | None = None
+        self.name, self.controller, self.playback = name, controller, playback
+        self._worn: tuple[Theme, str, bool] | None = None
         title = name or texts.REST
         self.setFixedHeight(ROW)
         self.setAccessibleName(title)
@@ -66,7 +66,7 @@ class Stem(QFrame):
             grid.addWidget(widget, 0, column)
         if name:
             self.fader.moving.connect(self._move)
-            self.fader.rested.connect(lambda strength: studio.rest(name, strength))
+            self.fader.rested.connect(lambda strength: controller.rest(name, strength))
             self.fader.installEventFilter(self)
         else:
             self.fader.hide()
@@ -83,7 +83,7 @@ class Stem(QFrame):
         made.clicked.connect(self._mix)
         return made
 
-    def dress(self, tones: Tones, colour: str, *, chosen: bool) -> None:
+    def dress(self, tones: Theme, colour: str, *, chosen: bool) -> None:
         """Wear these colours."""
         if (worn := (tones, colour, chosen)) == self._worn:
             return
@@ -127,14 +127,14 @@ class Stem(QFrame):
 
     def _move(self, strength: float) -> None:
         self.value.setText(f"{strength:.2f}")
-        self.studio.move(self.name, strength)
+        self.controller.move(self.name, strength)
 
     def _mix(self) -> None:
         strip = replace(self.playback.strip(self.name), muted=self.mute.isChecked(), solo=self.solo.isChecked())
         self.playback.put_strip(self.name, strip)
 
 
-class Rows(QScrollArea):
+class StemRows(QScrollArea):
     """As high as its rows, up to `MOST_ROWS`; where there is no room for them, at least `LEAST_ROWS`."""
 
     def __init__(self, inside: QWidget) -> None:
@@ -161,9 +161,9 @@ class Rows(QScrollArea):
 class Stems(Card):
     """All rows, and what can be done with all stems together."""
 
-    def __init__(self, room: Room, parent: QWidget | None = None) -> None:
+    def __init__(self, room: WidgetContext, parent: QWidget | None = None) -> None:
         super().__init__(room, parent)
-        self.rows: dict[str, Stem] = {}
+        self.rows: dict[str, StemRow] = {}
         outer = QVBoxLayout(self)
         outer.setContentsMargins(6, 8, 6, 8)
         outer.setSpacing(2)
@@ -177,13 +177,13 @@ class Stems(Card):
         self._list.setSpacing(2)
         inside = QWidget()
         inside.setLayout(self._list)
-        self.area = Rows(inside)
+        self.area = StemRows(inside)
         self.ends = self._captions()
         outer.insertWidget(1, self.ends)
         outer.addWidget(self.area)
-        self.studio.session_changed.connect(self._show)
-        self.studio.take_changed.connect(self._show)
-        self.studio.choice_changed.connect(self._show)
+        self.controller.session_changed.connect(self._show)
+        self.controller.take_changed.connect(self._show)
+        self.controller.choice_changed.connect(self._show)
         self.playback.strips_changed.connect(self._show)
         self.playback.view_changed.connect(self._show)
 
@@ -215,7 +215,7 @@ class Stems(Card):
         row.insertStretch(1)
         return made
 
-    def dress(self, tones: Tones) -> None:
+    def dress(self, tones: Theme) -> None:
         """Wear these colours."""
         super().dress(tones)
         self.bundle.tones = tones
@@ -223,11 +223,11 @@ class Stems(Card):
 
     def files(self) -> Sequence[Path]:
         """All that came out."""
-        take = self.studio.take
+        take = self.controller.take
         return take.result.files if take and take.result else ()
 
     def _show(self) -> None:
-        take, session = self.studio.take, self.studio.session
+        take, session = self.controller.take, self.controller.session
         result = take.result if take else None
         wanted = [ask.prompt for ask in session.asks]
         names = [*wanted, *([REST] if wanted else [])]
@@ -236,7 +236,7 @@ class Stems(Card):
         found = {stem.prompt: stem for stem in result.stems} if result else {}
         for index, ask in enumerate(session.asks):
             row, stem = self.rows[ask.prompt], found.get(ask.prompt)
-            row.dress(self.tones, self.tones.stem(index), chosen=ask.prompt == self.studio.chosen)
+            row.dress(self.tones, self.tones.stem(index), chosen=ask.prompt == self.controller.chosen)
             row.show_strength(ask.strength, stem.strength if stem else None)
             row.show_file(stem, there=stem is not None and self.playback.ready)
         if REST in self.rows:
@@ -268,17 +268,17 @@ class Stems(Card):
         if focused in self.rows:
             self.rows[focused].fader.setFocus()
 
-    def _row(self, name: str) -> Stem:
-        row = Stem(name, self.studio, self.playback)
+    def _row(self, name: str) -> StemRow:
+        row = StemRow(name, self.controller, self.playback)
         row.grip.grip(lambda: self._file(name), self._copied)
         if name:
-            row.pressed.connect(lambda: self.studio.choose(name))
+            row.pressed.connect(lambda: self.controller.choose(name))
         else:
             row.pressed.connect(lambda: self.playback.look_at("rest"))
         return row
 
     def _file(self, name: str) -> Sequence[Path]:
-        result = self.studio.take.result if self.studio.take else None
+        result = self.controller.take.result if self.controller.take else None
         if result is None:
             return ()
         if name == REST:
@@ -286,9 +286,9 @@ class Stems(Card):
         return tuple(stem.path for stem in result.stems if stem.prompt == name and stem.path)
 
     def _copied(self, count: int) -> None:
-        self.studio.say(texts.COPIED.format(count=count), texts.COPIED_TODO)
+        self.controller.say(texts.COPIED.format(count=count), texts.COPIED_TODO)
 
     def _show_folder(self) -> None:
-        result = self.studio.take.result if self.studio.take else None
+        result = self.controller.take.result if self.controller.take else None
         if result and result.folder:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(result.folder)))

@@ -13,9 +13,9 @@ from engine.backbones.base import Conditioning
 from engine.backbones.pocket.codec import CHANNELS, PatchCodec
 from engine.backbones.pocket.network import FRAMES, MELS, SCHEDULE, unet
 from engine.backbones.pocket.vocabulary import sources
-from engine.execution.base import Subject
-from engine.execution.fallback import Steady
-from engine.execution.plain import usual
+from engine.execution.base import NetworkSpec
+from engine.execution.fallback import FallbackRunner
+from engine.execution.plain import default_for
 from engine.models import fingerprints
 from host_bridge.errors import BadModel
 from host_bridge.types import Samples
@@ -37,8 +37,8 @@ class Pocket:
     window = Samples(FRAMES * mel.HOP)
     schedule = SCHEDULE
     grid = mel.GRID
-    exact_codec = True
-    rising = -1
+    lossless_codec = True
+    frequency_axis = -1
     default_steps = 25
     batch = 32
     presence = (-0.008, -0.002)
@@ -57,8 +57,8 @@ class Pocket:
             self.vectors = tensors.pop("vectors")
             self.codec = PatchCodec(tensors.pop("codec.mean"), tensors.pop("codec.std"))
             self._tensors = tensors
-            way, subject = usual(device), self.subject
-            self.run = Steady(way, way.prepare(subject), subject)
+            way, network_spec = default_for(device), self.network_spec
+            self.run = FallbackRunner(way, way.prepare(network_spec), network_spec)
         except Exception as error:  # whatever is wrong with the file, the answer is the same
             raise BadModel(f"The embedded model in {folder} cannot be read ({error}).", "Install ZeroStem again.") from error
 
@@ -105,14 +105,14 @@ class Pocket:
         return self.run({"sample": latent, "timestep": levels.to(self.device), "class_labels": vectors})
 
     @property
-    def subject(self) -> Subject:
+    def network_spec(self) -> NetworkSpec:
         """The U-Net, for whatever runs it."""
         count = EXAMPLES
         noise = torch.randn(count, CHANNELS, FRAMES // 8, MELS // 4, generator=torch.Generator().manual_seed(0))
         latent, told = noise.to(self.device), self.vectors[torch.arange(count) % len(self.vectors)]
         example = {"sample": latent, "timestep": latent.new_full((count,), 500.0), "class_labels": told}
         fixed = {"encoder_hidden_states": None}
-        return Subject(self.name, self.fingerprint, self.device, self._network, example, fixed)
+        return NetworkSpec(self.name, self.fingerprint, self.device, self._network, example, fixed)
 
     def _network(self, dtype: torch.dtype) -> torch.nn.Module:
         network: torch.nn.Module = unet()

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from engine.commands.heartbeat import ticking
+from engine.commands.heartbeat import heartbeat
 from engine.research.bench import command_compare
 from host_bridge.arguments import Parser
 from host_bridge.errors import CannotWrite, ZeroStemError
@@ -71,12 +71,12 @@ def main(argv: list[str]) -> int:
     if command_compare.asked(options):
         return command_compare.run(options)
     from engine.models import catalogue
-    from engine.pipeline.cache import Shelf
+    from engine.pipeline.cache import DiskCache
     from engine.separation import Separator
 
     model, pages, out = options.name or catalogue.DEFAULT, [], options.out or Path("bench/RESULTS.md")
     with TemporaryDirectory() as folder:  # a shelf of its own: nothing is remembered, and the user's cache stays as it is
-        separator = Separator(Separator.load(model, options.device).backbone, Shelf(Path(folder)))
+        separator = Separator(Separator.load(model, options.device).backbone, DiskCache(Path(folder)))
         sections = measured(separator, QUICK if options.quick else FULL)
         for page in chain([_machine(separator, quick=options.quick)], sections, _loading(model, options.device)):
             print(f"{page}\n", flush=True)
@@ -101,7 +101,7 @@ def measured(separator: "Separator", size: Size) -> Iterator[str]:
     from engine.research.bench import goals, nulls, speed
     from engine.research.bench.windows import Asker
 
-    with ticking("rendering mixes"):
+    with heartbeat("rendering mixes"):
         worlds, regions = _worlds(size, 1), _worlds(size, REGION_WINDOWS)
     for name, why in worlds.missing.items():
         yield f"## {name.capitalize()}\n\nNot measured. {why}"
@@ -109,10 +109,10 @@ def measured(separator: "Separator", size: Size) -> Iterator[str]:
     asked: dict[str, Told] = {}
     yield from _quality(separator, worlds, size, scores)
     yield from _presence(Asker(separator.backbone), worlds, regions, scores, asked)
-    with ticking("nulls") as done:
+    with heartbeat("nulls") as done:
         formats = nulls.measure(separator, nulls.FORMS[: size.forms], PROMPTS[:2], done)
     yield f"## Nulls\n\n{nulls.told(formats)}"
-    with ticking("speed") as done:
+    with heartbeat("speed") as done:
         rates = speed.measure(separator, size.seconds, size.times, PROMPTS, done)
         strength = speed.new_strength(separator, size.seconds, size.times, PROMPTS, done)
     best = f"{size.seconds:g} s of the demo's mix, from file to files; the best of {size.times}"
@@ -126,9 +126,9 @@ def _quality(separator: "Separator", worlds: "Worlds", size: Size, scores: "dict
     from engine.research.bench.windows import Asker
 
     for name, mixes in worlds.mixes.items():
-        with ticking(f"quality on {name}") as done:
+        with heartbeat(f"quality on {name}") as done:
             scores[name] = quality.measure(Asker(separator.backbone), mixes, worlds.prompts, done)
-        with ticking("through files"):
+        with heartbeat("through files"):
             files = quality.through_files(separator, mixes[: size.files], scores[name])
         told = f"## Quality: {len(mixes)} mixes of two, {name}\n\n{quality.told(scores[name])}"
         yield f"{told}\n\nThe same through whole jobs, as a user gets it\n\n{files}"
@@ -141,12 +141,12 @@ def _presence(
     from engine.research.bench import presence, suggestions
 
     for name, mixes in worlds.mixes.items():
-        with ticking(f"presence in {name}") as done:
+        with heartbeat(f"presence in {name}") as done:
             asked[name] = presence.measure(asker, mixes, worlds.prompts, done)
             asked[f"{name}, {REGION_WINDOWS} windows"] = presence.measure(asker, regions.mixes[name], worlds.prompts, done)
     told = {}
     for name, mixes in worlds.mixes.items():
-        with ticking(f"suggestions for {name}") as done:
+        with heartbeat(f"suggestions for {name}") as done:
             told[name] = suggestions.measure(asker, mixes, worlds.prompts, done)
     if asked:
         summary = presence.summary(asked, asker.backbone.presence)

@@ -5,12 +5,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from engine.commands.heartbeat import ticking
+from engine.commands.heartbeat import heartbeat
 from host_bridge.errors import BadRequest, CannotWrite
 
 if TYPE_CHECKING:
     from engine.research.bench.clap import Clap
-    from engine.research.bench.comparison import Row, System
+    from engine.research.bench.comparison import ComparisonRow, System
     from engine.research.bench.manifest import Question
 
 CLAPS = ("laion/clap-htsat-unfused", "laion/clap-htsat-fused")
@@ -64,14 +64,14 @@ def run(options: argparse.Namespace) -> int:
     model = _clap(options.clap)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with ticking("making mixtures"):
+        with heartbeat("making mixtures"):
             questions = _questions(options, out)
         with TemporaryDirectory(dir=out, prefix=".stems-") as keep:
-            with ticking(f"separating for {len(questions)} questions") as done:
+            with heartbeat(f"separating for {len(questions)} questions") as done:
                 rows = [*compare(_systems(options), questions, Path(keep), done)]
             crowd: dict[str, float] = {}
             if model is not None:
-                with ticking("embedding"):
+                with heartbeat("embedding"):
                     rows, crowd = report.embedded(rows, model)
             page = f"# Comparison\n\n{report.summary(rows, crowd)}\n\n{_missing(rows, with_clap=model is not None)}".strip()
             (out / "results.md").write_text(f"{page}\n", encoding="utf-8")
@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _missing(rows: "list[Row]", *, with_clap: bool) -> str:
+def _missing(rows: "list[ComparisonRow]", *, with_clap: bool) -> str:
     """What was not measured, and why."""
     told = []
     if not any("sdr" in row.figures for row in rows):
@@ -133,17 +133,17 @@ def _heldout(options: argparse.Namespace, out: Path) -> "list[Question]":
 def _systems(options: argparse.Namespace) -> "list[System]":
     """The floor, then by model its ceiling and its methods, then the others."""
     from engine.models import catalogue
-    from engine.research.bench.comparison import Ceiling, Mixture, Ours, Outside, request_for
+    from engine.research.bench.comparison import Ceiling, MixtureSystem, Ours, Outside, request_for
     from engine.separation import Separator
 
-    systems: list[System] = [Mixture()]
+    systems: list[System] = [MixtureSystem()]
     methods = [each.strip() for each in options.methods.split(",") if each.strip()]
     for method in methods:
         request_for(method, "a sound")  # a misspelt one is told before anything is loaded
     for model in (options.name or catalogue.DEFAULT).split(","):
         separator = Separator.load(model.strip(), options.device)
         systems.append(Ceiling(separator))
-        best = "joint" if separator.backbone.exact_codec else "zerosep"
+        best = "joint" if separator.backbone.lossless_codec else "zerosep"
         systems += [Ours(separator, method) for method in methods or [best, "nmf"]]
     systems += [Outside(*_named(each, "--stems audiosep=stems/audiosep")) for each in options.stems]
     return systems

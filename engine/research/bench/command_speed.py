@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from engine.commands.heartbeat import ticking
+from engine.commands.heartbeat import heartbeat
 from host_bridge.arguments import Parser
 from host_bridge.errors import BadRequest, CannotWrite
 
@@ -80,7 +80,7 @@ def _machine(where: "torch.device", _options: argparse.Namespace) -> Iterator[st
 def _race(course: "Course", counts: tuple[int, ...], lengths: tuple[float, ...], options: argparse.Namespace) -> Iterator[str]:
     from engine.research.bench import races
 
-    with ticking(f"racing with {course.title}") as done:
+    with heartbeat(f"racing with {course.title}") as done:
 
         def said(what: str) -> None:
             done()
@@ -115,9 +115,9 @@ def _full(
 
         FULL_SIZE[key](Path(folder))
         at_once = [way for way in EXECUTIONS.values() if way.quick]  # an export of so much takes minutes
-        subject, title = make().subject, f"{key}, full size, random weights"
-        assert subject is not None  # there is a network
-        yield f"## Ways to run the network of {title}\n\n{executions.told(subject, at_once)}"
+        network_spec, title = make().network_spec, f"{key}, full size, random weights"
+        assert network_spec is not None  # there is a network
+        yield f"## Ways to run the network of {title}\n\n{executions.told(network_spec, at_once)}"
         yield from _race(Course(title, make, goals=goals), counts, (10.0,), options)
 
 
@@ -127,7 +127,7 @@ def _strength(where: "torch.device", _options: argparse.Namespace) -> Iterator[s
     from engine.separation import Separator
 
     separator = Separator.load(on=str(where))
-    with ticking("new strengths") as done:
+    with heartbeat("new strengths") as done:
         for seconds in (8.0, 60.0):
             told = speed.new_strength(separator, seconds, 2, list(PROMPTS[:1]), done)
             yield f"## Another strength on a region that was separated: pocket, {seconds:g} s\n\n{told}"
@@ -137,7 +137,7 @@ def _executions(where: "torch.device", _options: argparse.Namespace) -> Iterator
     from engine.backbones.pocket.model import Pocket
     from engine.research.bench import executions
 
-    yield f"## Ways to run pocket's network\n\n{executions.told(Pocket(where).subject)}"
+    yield f"## Ways to run pocket's network\n\n{executions.told(Pocket(where).network_spec)}"
 
 
 def _neighbour(_where: "torch.device", _options: argparse.Namespace) -> Iterator[str]:
@@ -149,7 +149,7 @@ def _neighbour(_where: "torch.device", _options: argparse.Namespace) -> Iterator
 def _busy(_where: "torch.device", _options: argparse.Namespace) -> Iterator[str]:
     from engine.research.bench import busy
 
-    with ticking("a job beside a busy process") as done:
+    with heartbeat("a job beside a busy process") as done:
         yield f"## A busy machine: pocket\n\n{busy.told('pocket', done)}"
 
 

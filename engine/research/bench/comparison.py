@@ -17,12 +17,12 @@ import torch
 
 import presets
 from engine.methods import METHODS
-from engine.pipeline.cache import Shelf
+from engine.pipeline.cache import DiskCache
 from engine.pipeline.ideal_mask import write_ideal
 from engine.request import Request
 from engine.research.bench.manifest import Question
 from engine.research.bench.ratings import rate, truth
-from engine.separation import Separator, Wish
+from engine.separation import OutputOptions, Separator
 from host_bridge.errors import BadRequest, ZeroStemError
 
 FLOOR, CEILING = "mixture", "oracle mask"
@@ -39,7 +39,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ComparisonRow:
     """One question as one separator answered it. refused: why it did not."""
 
     system: str
@@ -78,8 +78,8 @@ class Ours:
         """A whole job from file to file, nothing remembered from one before, with what its sidecar measured."""
         request, began = request_for(self.method, question.prompt), time.perf_counter()
         with TemporaryDirectory(dir=folder) as out, _memory(self.separator.backbone.device) as most:
-            fresh = Separator(self.separator.backbone, Shelf(Path(out) / "shelf"))
-            told = fresh.separate(question.mixture, request, Wish(Path(out) / "job"))
+            fresh = Separator(self.separator.backbone, DiskCache(Path(out) / "shelf"))
+            told = fresh.separate(question.mixture, request, OutputOptions(Path(out) / "job"))
             seconds = time.perf_counter() - began
             stem = folder / f"{question.id}.wav"
             shutil.move(told["stems"][0]["path"], stem)
@@ -89,7 +89,7 @@ class Ours:
         return Answer(stem, costs | {"null": float(told["null_dbfs"])} | lag)
 
 
-class Mixture:
+class MixtureSystem:
     """The floor: the mixture, whatever is asked for."""
 
     name = FLOOR
@@ -155,7 +155,9 @@ def request_for(method: str, prompt: str) -> Request:
     return Request.of([prompt], preset.strength, unlike=preset.unlike, beyond=preset.strength > 1, **said)
 
 
-def compare(systems: Sequence[System], questions: Sequence[Question], keep: Path, done: Callable[[], None]) -> Iterator[Row]:
+def compare(
+    systems: Sequence[System], questions: Sequence[Question], keep: Path, done: Callable[[], None]
+) -> Iterator[ComparisonRow]:
     """Every question to every system; stems are kept in a folder of `keep` for each system."""
     for system in systems:
         folder = keep / system.name.replace("/", "_")
@@ -164,9 +166,9 @@ def compare(systems: Sequence[System], questions: Sequence[Question], keep: Path
             try:
                 answer = system.answer(question, folder)
                 figures = rate(answer.stem, truth(question.mixture, question.target))
-                yield Row(system.name, question, figures | answer.told, answer.stem)
+                yield ComparisonRow(system.name, question, figures | answer.told, answer.stem)
             except ZeroStemError as error:
-                yield Row(system.name, question, refused=error.what)
+                yield ComparisonRow(system.name, question, refused=error.what)
             done()
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from engine.execution.autotune import keep, known, measure, ranked
-from engine.execution.base import Execution, Subject
+from engine.execution.autotune import benchmark_all, load_measurements, ranked, save_measurements
+from engine.execution.base import Execution, NetworkSpec
 from engine.execution.plain import REFERENCE, network_dtype
 from engine.execution.table import EXECUTIONS
 from engine.research.bench.tables import table
@@ -16,33 +16,33 @@ SIZE, TIMES = 2048, 5
 """Of the matrices whose product is the peak that networks are held against, and of how many products the best counts."""
 
 
-def told(subject: Subject, ways: Sequence[Execution] = tuple(EXECUTIONS.values())) -> str:
+def told(network_spec: NetworkSpec, ways: Sequence[Execution] = tuple(EXECUTIONS.values())) -> str:
     """A row per way: milliseconds per item, in which batches, how many times as fast as float32, what share of the device's
     own matrix products it comes to, how far its answer is from float32's."""
-    found = known(subject) | measure(subject, list(ways))
-    keep(subject, found)
-    plain, work = found[REFERENCE].seconds, _operations(subject)
-    peaks = {dtype: _peak(subject.device, dtype) for dtype in {torch.float32, network_dtype(subject.device)}}
+    found = load_measurements(network_spec) | benchmark_all(network_spec, list(ways))
+    save_measurements(network_spec, found)
+    plain, worker = found[REFERENCE].seconds, _operations(network_spec)
+    peaks = {dtype: _peak(network_spec.device, dtype) for dtype in {torch.float32, network_dtype(network_spec.device)}}
     rows = []
     for way in ways:
         if (row := found.get(way.name)) is None:
-            why = way.missing(subject.device) or "it failed, see the log"
+            why = way.missing(network_spec.device) or "it failed, see the log"
             rows.append((way.name, "", "", "", "", "", f"not measured: {why}"))
             continue
-        dtype = _format(way.name, subject.device)
-        share = f"{100 * work / row.seconds / peaks[dtype]:.0f} %" if dtype in peaks else ""
+        dtype = _format(way.name, network_spec.device)
+        share = f"{100 * worker / row.seconds / peaks[dtype]:.0f} %" if dtype in peaks else ""
         fast = (f"{1000 * row.seconds:.1f}", f"{row.items}", f"{plain / row.seconds:.2f}", share)
         rows.append((way.name, *fast, f"{row.difference:.1e}", ""))
     shown = table(("execution", "ms per item", "items", "times float32", "of the peak", "apart", ""), rows)
     measured = " and ".join(f"{peak / 1e12:.2f} TFLOP/s in {str(dtype)[6:]}" for dtype, peak in peaks.items())
-    return f"{shown}\n\n`--execution auto` takes {ranked(found)[0]}. An item is {work / 1e9:.1f} GFLOP; the peak: {measured}."
+    return f"{shown}\n\n`--execution auto` takes {ranked(found)[0]}. An item is {worker / 1e9:.1f} GFLOP; the peak: {measured}."
 
 
-def _operations(subject: Subject) -> float:
+def _operations(network_spec: NetworkSpec) -> float:
     """Floating-point operations of one item's products and convolutions."""
     with FlopCounterMode(display=False) as counter:
-        EXECUTIONS[REFERENCE].prepare(subject)(subject.example)
-    return float(counter.get_total_flops() / len(next(iter(subject.example.values()))))
+        EXECUTIONS[REFERENCE].prepare(network_spec)(network_spec.example)
+    return float(counter.get_total_flops() / len(next(iter(network_spec.example.values()))))
 
 
 def _peak(device: torch.device, dtype: torch.dtype) -> float:

@@ -18,7 +18,7 @@ QUICK = ASKS[3]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class JobResult:
     """One part's outcome: what was counted, and whether it is as it must be."""
 
     part: str

@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 
 from engine.audio.metrics import sha256
-from engine.research.bench.jobs import ASKS, Found, done, rung
+from engine.research.bench.jobs import ASKS, JobResult, done, rung
 from engine.research.bench.victim import Victim
 from host_bridge.client.client import Client, NoDaemon, Refused
 from host_bridge.errors import BadSpool
@@ -30,7 +30,7 @@ LONGEST_TURN_S = 1.2
 LOUDEST_DIFFERENCE = 10 ** (-90 / 20)
 
 
-def kills(victim: Victim, region: Path, count: int, seed: int) -> Found:
+def kills(victim: Victim, region: Path, count: int, seed: int) -> JobResult:
     """`kill -9` at random moments over a stream of jobs: none lost, none half-written, none different."""
     chance = random.Random(seed)  # noqa: S311
     with victim.client() as client:
@@ -64,10 +64,10 @@ def kills(victim: Victim, region: Path, count: int, seed: int) -> Found:
             torn += not _whole(client, job, result)
             different += _difference(result, undisturbed[number, permille]) > LOUDEST_DIFFERENCE
     counted = f"{count} kills, {len(jobs)} jobs: {lost} lost, {torn} half-written, {different} different"
-    return Found("kill -9", counted, not (lost or torn or different))
+    return JobResult("kill -9", counted, not (lost or torn or different))
 
 
-def turns(victim: Victim, region: Path, count: int, seed: int) -> Found:
+def device_queue(victim: Victim, region: Path, count: int, seed: int) -> JobResult:
     """`kill -9` while stems of finished jobs are rendered at another strength: the last wish counts, and all is whole."""
     chance = random.Random(seed)  # noqa: S311
     asks = [ask for ask in ASKS if ask.settings.get("method") != "mixture"]
@@ -95,7 +95,7 @@ def turns(victim: Victim, region: Path, count: int, seed: int) -> Found:
             torn += not _whole(client, jobs[number], result)
             different += _difference(result, undisturbed[number][permille]) > LOUDEST_DIFFERENCE
     counted = f"{count} kills while strengths were turned: {torn} half-written, {different} different from a job asked so"
-    return Found("strengths", counted, bool(wanted) and not (torn or different))
+    return JobResult("strengths", counted, bool(wanted) and not (torn or different))
 
 
 def _turned(client: Client, job: str, ask: RequestFile, permille: int) -> bool:

@@ -16,7 +16,7 @@ from host_bridge.protocol.messages import (
     Models,
     Notify,
     Ping,
-    Plan,
+    PlanQuery,
     Retry,
     Status,
     Strength,
@@ -34,7 +34,7 @@ def legal(token: str, job: str, stem: str) -> list[Message]:
         *(Hello(token, "torture", "", "1", 1), Notify(0), Ping(), Sync(7), Knob(1, 0.5)),
         *(Submit(token, job), Cancel(token, job), Retry(token, job), Status(token, job), Deliver(token, job)),
         *(Strength(token, job, stem, 500), Tie(token, 1, job, stem)),
-        *(List(token, asked), Models(token, asked), Devices(token, asked), Plan(token, asked, "", 10, 1)),
+        *(List(token, asked), Models(token, asked), Devices(token, asked), PlanQuery(token, asked, "", 10, 1)),
     ]
 
 

@@ -14,7 +14,7 @@ from engine.audio.metrics import null_dbfs
 from engine.audio.source import open_source
 from engine.request import Request
 from engine.research.bench.tables import table
-from engine.separation import Separator, Wish
+from engine.separation import OutputOptions, Separator
 from presets import DEMO
 
 
@@ -58,10 +58,10 @@ def measure(separator: Separator, forms: tuple[Form, ...], prompts: list[str], d
         with TemporaryDirectory() as folder:
             path = Path(folder) / "mix.wav"
             soundfile.write(path, _mix(form), form.rate, subtype="FLOAT")
-            told = separator.separate(path, Request.of(prompts), Wish(Path(folder) / "stems"))
+            told = separator.separate(path, Request.of(prompts), OutputOptions(Path(folder) / "stems"))
             files = [*(Path(stem["path"]) for stem in told["stems"]), Path(told["rest"])]
             equal = {soundfile.info(file).frames for file in files} == {form.samples}
-            blank = separator.separate(path, Request.of(prompts[:1], 0.0), Wish(Path(folder) / "blank"))
+            blank = separator.separate(path, Request.of(prompts[:1], 0.0), OutputOptions(Path(folder) / "blank"))
             same = null_dbfs(open_source(path), [Path(blank["stems"][0]["path"])])
         found.append(Null(form, told["null_dbfs"], told["lag_samples"], equal, same))
         done()

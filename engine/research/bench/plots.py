@@ -7,12 +7,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from engine.files.spectrogram_plot import FAINT, INK, PAPER
-from engine.research.bench.races import Result
+from engine.research.bench.races import RaceResult
 
 REFERENCE, USUAL, GOAL = "#8b93a3", "#4cc9f0", "#ffb703"
 
 
-def draw(path: Path, results: Sequence[Result]) -> None:
+def draw(path: Path, results: Sequence[RaceResult]) -> None:
     """Write a PNG: a pair of bars for each race, and a mark where a goal is set."""
     figure = Figure(figsize=(9.0, 1.4 + 0.42 * len(results)), dpi=110, facecolor=PAPER, layout="constrained")
     axis = figure.subplots()
@@ -33,6 +33,6 @@ def draw(path: Path, results: Sequence[Result]) -> None:
     figure.savefig(path)
 
 
-def _label(result: Result) -> str:
+def _label(result: RaceResult) -> str:
     prompts = "1 prompt" if result.prompts == 1 else f"{result.prompts} prompts"
     return f"{result.title.split(',')[0]}, {result.mode}, {prompts}, {result.seconds:g} s"

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from engine.backbones.base import Backbone
-from engine.backbones.batching import Work
-from engine.methods.base import Estimate, Scene, presence, presence_work
+from engine.backbones.batching import Cost
+from engine.methods.base import Estimate, WindowBatch, presence_cost, score_presence
 from engine.pipeline.presence import verdicts
 from engine.request import Request
 from engine.research.bench.quality import Scores
@@ -23,22 +23,22 @@ QUIET_DB = -40.0
 """The goal for what an absent stem holds, against the mix."""
 
 
-class Question:
+class PresenceQuestion:
     """A method that only asks whether sounds are there."""
 
     name = "question"
     strength_in_mask = False
-    dials: ClassVar[Mapping[str, float]] = {}
+    options: ClassVar[Mapping[str, float]] = {}
     refine = None
 
-    def estimate(self, scene: Scene) -> Estimate:
+    def estimate(self, batch: WindowBatch) -> Estimate:
         """Masks of one."""
-        features = scene.features.expand(len(scene.request.prompts), *scene.features.shape)
-        return Estimate(torch.ones_like(features), features, presence(scene))
+        features = batch.features.expand(len(batch.request.prompts), *batch.features.shape)
+        return Estimate(torch.ones_like(features), features, score_presence(batch))
 
-    def work(self, request: Request, backbone: Backbone) -> Work:  # noqa: ARG002 - the same for every model
+    def cost(self, request: Request, backbone: Backbone) -> Cost:  # noqa: ARG002 - the same for every model
         """The question."""
-        return presence_work(request)
+        return presence_cost(request)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +61,7 @@ def measure(asker: Asker, mixes: list[Mix], prompts: list[str], done: Callable[[
     """Ask for every prompt in every mix, whatever its length; a prompt's score is that of its surest window."""
     scores, judged = [], []
     for mix in mixes:
-        told = asker.ask(Question(), prompts, mix.parts.sum(0)).presence
+        told = asker.ask(PresenceQuestion(), prompts, mix.parts.sum(0)).presence
         assert told is not None  # a question is always answered
         judged.append(verdicts(told, asker.backbone.presence))
         scores.append(told.amax(1).tolist())

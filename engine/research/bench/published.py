@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.backbones.base import Backbone, Conditioning, clean_guess, noised
-from engine.backbones.batching import Passes, Work
+from engine.backbones.base import Backbone, Conditioning, add_noise, predict_clean
+from engine.backbones.batching import BatchedModel, Cost
 from engine.execution.base import difference
-from engine.inversion.base import Ladder
-from engine.inversion.ddpm import mean_and_deviation
+from engine.inversion.base import Timesteps
+from engine.inversion.ddpm import posterior_mean_std
 from engine.methods import METHODS
-from engine.methods.base import Fresh, Scene
+from engine.methods.base import NoCache, WindowBatch
 from engine.request import Request
 
 SEED = 7
@@ -30,8 +30,8 @@ class Race:
 
     recipe_s: float
     engine_s: float
-    recipe_work: Work
-    engine_work: Work
+    recipe_work: Cost
+    engine_work: Cost
     difference: float
 
     @property
@@ -40,7 +40,7 @@ class Race:
         return self.recipe_s / self.engine_s
 
 
-def recipe(backbone: Backbone, noise: Passes, sound: Tensor, prompts: Sequence[str], steps: int, mode: str) -> Tensor:
+def recipe(backbone: Backbone, noise: BatchedModel, sound: Tensor, prompts: Sequence[str], steps: int, mode: str) -> Tensor:
     """Windows (B, channels, N), one after another -> features of each stem (K, B, C, T, M), at omega = 1.
 
     Both branches of a window are one batch. Two mistakes of the public code are not made: its DDPM forgets the last noise, so
@@ -59,62 +59,66 @@ def _seeded(sound: Tensor) -> Iterable[tuple[int, Tensor]]:
     return enumerate(sound.split(1), SEED)
 
 
-def _stem(backbone: Backbone, noise: Passes, window: Tensor, prompt: str, steps: int, mode: str, seed: int) -> Tensor:
+def _stem(backbone: Backbone, noise: BatchedModel, window: Tensor, prompt: str, steps: int, mode: str, seed: int) -> Tensor:
     features = backbone.analyse(window * backbone.gain(window)[:, None, None])
     latent, table = noise.encode(features), backbone.embed([prompt, ""])
-    ladder = Ladder.build(backbone.schedule, steps)
-    top, noises = CLIMBS[mode](noise, ladder, latent, table, seed)
+    timesteps = Timesteps.build(backbone.schedule, steps)
+    top, noises = CLIMBS[mode](noise, timesteps, latent, table, seed)
     x = top
-    for rung in reversed(range(len(ladder))):
-        both = noise(x.repeat(2, 1, 1, 1), ladder.levels[rung].expand(2), table)
+    for step_index in reversed(range(len(timesteps))):
+        both = noise(x.repeat(2, 1, 1, 1), timesteps.levels[step_index].expand(2), table)
         told, blank = both.chunk(2)
         epsilon = blank + 1.0 * (told - blank)
-        clean = clean_guess(x, ladder.alphas[rung].expand(1), epsilon)
+        clean = predict_clean(x, timesteps.alphas[step_index].expand(1), epsilon)
         if mode == "ddpm":
-            mean, deviation = mean_and_deviation(ladder, torch.tensor([rung]), clean, epsilon)
-            x = mean + deviation * noises[rung]
+            mean, deviation = posterior_mean_std(timesteps, torch.tensor([step_index]), clean, epsilon)
+            x = mean + deviation * noises[step_index]
         else:
-            x = noised(clean, ladder.below[rung].expand(1), epsilon)
+            x = add_noise(clean, timesteps.previous_alphas[step_index].expand(1), epsilon)
     features = noise.decode(x)
     backbone.render(features)
     return features
 
 
-def _ddpm(noise: Passes, ladder: Ladder, latent: Tensor, table: Conditioning, seed: int) -> tuple[Tensor, list[Tensor]]:
+def _ddpm(
+    noise: BatchedModel, timesteps: Timesteps, latent: Tensor, table: Conditioning, seed: int
+) -> tuple[Tensor, list[Tensor]]:
     """Edit-friendly: every level drawn by itself, and asked about one after another."""
     null = table.rows(torch.tensor([1]))
-    drawn = torch.randn(len(ladder), *latent.shape[1:], generator=torch.Generator().manual_seed(seed)).to(latent)
-    levels = [noised(latent, ladder.alphas[[rung]], drawn[[rung]]) for rung in range(len(ladder))]
+    drawn = torch.randn(len(timesteps), *latent.shape[1:], generator=torch.Generator().manual_seed(seed)).to(latent)
+    levels = [add_noise(latent, timesteps.alphas[[step_index]], drawn[[step_index]]) for step_index in range(len(timesteps))]
     noises = []
-    for rung, x in enumerate(levels):
-        epsilon = noise(x, ladder.levels[[rung]], null)
-        clean = clean_guess(x, ladder.alphas[[rung]], epsilon)
-        mean, deviation = mean_and_deviation(ladder, torch.tensor([rung]), clean, epsilon)
-        noises.append(((levels[rung - 1] if rung else latent) - mean) / deviation)
+    for step_index, x in enumerate(levels):
+        epsilon = noise(x, timesteps.levels[[step_index]], null)
+        clean = predict_clean(x, timesteps.alphas[[step_index]], epsilon)
+        mean, deviation = posterior_mean_std(timesteps, torch.tensor([step_index]), clean, epsilon)
+        noises.append(((levels[step_index - 1] if step_index else latent) - mean) / deviation)
     return levels[-1], noises
 
 
-def _ddim(noise: Passes, ladder: Ladder, latent: Tensor, table: Conditioning, _seed: int) -> tuple[Tensor, list[Tensor]]:
+def _ddim(
+    noise: BatchedModel, timesteps: Timesteps, latent: Tensor, table: Conditioning, _seed: int
+) -> tuple[Tensor, list[Tensor]]:
     """The public code asks both branches on the way up too, and keeps the null one's answer."""
     x = latent
-    for level, alpha, below in zip(ladder.levels, ladder.alphas, ladder.below, strict=True):
+    for level, alpha, below in zip(timesteps.levels, timesteps.alphas, timesteps.previous_alphas, strict=True):
         _told, epsilon = noise(x.repeat(2, 1, 1, 1), level.expand(2), table).chunk(2)
-        x = noised(clean_guess(x, below.expand(1), epsilon), alpha.expand(1), epsilon)
+        x = add_noise(predict_clean(x, below.expand(1), epsilon), alpha.expand(1), epsilon)
     return x, []
 
 
-CLIMBS: dict[str, Callable[[Passes, Ladder, Tensor, Conditioning, int], tuple[Tensor, list[Tensor]]]] = {
+CLIMBS: dict[str, Callable[[BatchedModel, Timesteps, Tensor, Conditioning, int], tuple[Tensor, list[Tensor]]]] = {
     "ddpm": _ddpm,
     "ddim": _ddim,
 }
 
 
-def engine(backbone: Backbone, noise: Passes, sound: Tensor, prompts: Sequence[str], steps: int, mode: str) -> Tensor:
+def engine(backbone: Backbone, noise: BatchedModel, sound: Tensor, prompts: Sequence[str], steps: int, mode: str) -> Tensor:
     """The same result by the engine's own rooms: one climb, one descent of all prompts, the branch that counts."""
     request = Request.of(list(prompts), method="zerosep", mode=mode, steps=steps)
     features, seeds = backbone.analyse(sound * backbone.gain(sound)[:, None, None]), [seed for seed, _ in _seeded(sound)]
-    scene = Scene(noise, Fresh(noise), backbone.embed(request.words), features, seeds, request)
-    return METHODS["zerosep"].estimate(scene).features
+    batch = WindowBatch(noise, NoCache(noise), backbone.embed(request.words), features, seeds, request)
+    return METHODS["zerosep"].estimate(batch).features
 
 
 @torch.no_grad()
@@ -126,21 +130,21 @@ def races(
     for backbone in quick:
         told = _timed(engine, backbone, sound, prompts, steps, mode)
         masks = [slow.magnitude(answer.flatten(0, 1)) for answer in (told.answer, first.answer)]
-        found.append(Race(first.seconds, told.seconds, first.work, told.work, difference(*masks)))
+        found.append(Race(first.seconds, told.seconds, first.cost, told.cost, difference(*masks)))
     return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Run:
     seconds: float
-    work: Work
+    cost: Cost
     answer: Tensor
 
 
 def _timed(
     run: Callable[..., Tensor], backbone: Backbone, sound: Tensor, prompts: Sequence[str], steps: int, mode: str
 ) -> _Run:
-    noise = Passes(backbone)
+    noise = BatchedModel(backbone)
     began = time.perf_counter()
     answer = run(backbone, noise, sound, prompts, steps, mode).cpu()
     return _Run(time.perf_counter() - began, noise.done, answer)

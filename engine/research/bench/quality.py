@@ -17,7 +17,7 @@ from engine.request import Request
 from engine.research.bench.tables import mean, median, percent, table
 from engine.research.bench.windows import Asker, Sound
 from engine.research.pocket_training.heldout import Mix
-from engine.separation import Separator, Wish
+from engine.separation import OutputOptions, Separator
 
 ORACLE, FLOOR = "oracle mask", "mixture"
 UNFITTED = "unfitted"
@@ -118,7 +118,7 @@ def through_files(separator: Separator, mixes: list[Mix], scores: Scores) -> str
         for index, mix in enumerate(mixes):
             path, whole = Path(folder) / f"{index}.wav", mix.parts.sum(0)
             soundfile.write(path, whole, separator.backbone.rate, subtype="FLOAT")
-            sidecar = separator.separate(path, Request.of(mix.names[:1]), Wish(Path(folder) / "out"))
+            sidecar = separator.separate(path, Request.of(mix.names[:1]), OutputOptions(Path(folder) / "out"))
             stem = soundfile.read(sidecar["stems"][0]["path"])[0]
             direct = scores.gains[sidecar["method"], "one prompt"][index]
             found = si_sdr(stem, mix.parts[0]) - si_sdr(whole, mix.parts[0])

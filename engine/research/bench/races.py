@@ -30,7 +30,7 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class RaceResult:
     """One race: the engine in the reference format and as it usually is, each times as fast as the recipe."""
 
     title: str
@@ -43,12 +43,17 @@ class Result:
 
 
 def told(
-    course: Course, steps: int, counts: Sequence[int], lengths: Sequence[float], done: Callable[[str], None], kept: list[Result]
+    course: Course,
+    steps: int,
+    counts: Sequence[int],
+    lengths: Sequence[float],
+    done: Callable[[str], None],
+    kept: list[RaceResult],
 ) -> Iterator[str]:
     """A page with the engine in float32, and one with it as it usually is. Lengths after the first are run with one prompt."""
     plain, usual = course.make(), course.make()
-    tuning.settle(plain, REFERENCE)
-    tuning.settle(usual)
+    tuning.tune(plain, REFERENCE)
+    tuning.tune(usual)
     ways = {REFERENCE: plain, _way(usual): usual}
     rows: dict[str, list[tuple[str, ...]]] = {way: [] for way in ways}
     published.races(plain, list(ways.values()), sound(plain, 0.0), PROMPTS[:1], 1, "ddpm")  # kernels are found, rooms entered
@@ -57,7 +62,7 @@ def told(
         for mode in published.CLIMBS:
             runs = published.races(plain, list(ways.values()), windows, PROMPTS[:count], steps, mode)
             goal = course.goals.get((mode, count)) if length == lengths[0] else None
-            kept.append(Result(course.title, mode, count, length, runs[0].ratio, runs[-1].ratio, goal))
+            kept.append(RaceResult(course.title, mode, count, length, runs[0].ratio, runs[-1].ratio, goal))
             for way, run in zip(ways, runs, strict=True):
                 aim = f" (goal {goal:g})" if goal and way != REFERENCE else ""
                 rows[way].append((f"{mode}, {count}, {length:g} s", *_cells(run, aim)))

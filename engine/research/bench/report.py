@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.files.spectrogram_plot import FAINT, HUES, INK, PAPER, Panel, draw
+from engine.files.spectrogram_plot import FAINT, HUES, INK, PAPER, PlotRow, draw
 from engine.research.bench import clap
 from engine.research.bench.clap import Clap
-from engine.research.bench.comparison import Row
+from engine.research.bench.comparison import ComparisonRow
 from engine.research.bench.tables import table
 
 COLUMNS: dict[str, str] = {
@@ -40,7 +40,7 @@ LEFT_DB = -30.0
 PLACES = {"fad": 3, "clap_a": 3, "clap_t": 3, "lpaps": 3, "realtime": 3, "lag": 0, "memory_mib": 0}
 
 
-def summary(rows: Sequence[Row], crowd: dict[str, float]) -> str:
+def summary(rows: Sequence[ComparisonRow], crowd: dict[str, float]) -> str:
     """A row per separator: medians of decibels, means of the rest, the worst null, lag and memory.
 
     crowd: the FAD of each, which no single stem has. Only questions count that were answered by every separator that answered
@@ -83,7 +83,7 @@ def _cell(name: str, values: Sequence[float]) -> str:
     return f"{value:.{PLACES.get(name, 1)}f}" if np.isfinite(value) else str(value)
 
 
-def _note(rows: Sequence[Row], system: str) -> str:
+def _note(rows: Sequence[ComparisonRow], system: str) -> str:
     own = [row for row in rows if row.system == system]
     why = [row.refused for row in own if row.refused]
     if not why:
@@ -92,11 +92,11 @@ def _note(rows: Sequence[Row], system: str) -> str:
     return f"{system} {what}; the first: {why[0]}"
 
 
-def embedded(rows: Sequence[Row], model: Clap) -> tuple[list[Row], dict[str, float]]:
+def embedded(rows: Sequence[ComparisonRow], model: Clap) -> tuple[list[ComparisonRow], dict[str, float]]:
     """The rows with CLAP-A, CLAP-T and LPAPS of stems whose sound is there, and each separator's FAD (of two stems or more)."""
-    told, crowd = list[Row](), {}
+    told, crowd = list[ComparisonRow](), {}
     for system in dict.fromkeys(row.system for row in rows):
-        there, others = list[tuple[Row, Path, Path]](), list[Row]()
+        there, others = list[tuple[ComparisonRow, Path, Path]](), list[ComparisonRow]()
         for row in rows:
             if row.system == system and row.stem and row.question.target:
                 there.append((row, row.stem, row.question.target))
@@ -113,13 +113,13 @@ def embedded(rows: Sequence[Row], model: Clap) -> tuple[list[Row], dict[str, flo
         }
         for index, row in enumerate(kept):
             more = {name: values[index] for name, values in figures.items()}
-            told.append(Row(row.system, row.question, row.figures | more, row.stem))
+            told.append(ComparisonRow(row.system, row.question, row.figures | more, row.stem))
         if len(stems) > 1:
             crowd[system] = clap.fad(model, stems, targets)
     return told, crowd
 
 
-def write_csv(path: Path, rows: Iterable[Row]) -> None:
+def write_csv(path: Path, rows: Iterable[ComparisonRow]) -> None:
     """Every figure of every stem, one line each."""
     names = [*COLUMNS, "seconds"]
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -132,7 +132,7 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
             lines.writerow((row.system, asked.id, asked.prompt, asked.mixture, there, *figures, row.refused))
 
 
-def draw_gains(path: Path, rows: Sequence[Row]) -> None:
+def draw_gains(path: Path, rows: Sequence[ComparisonRow]) -> None:
     """Each separator's SI-SDR gains as dots, its median as a line; below LEFT_DB (silence, say) they lie on the left edge."""
     from matplotlib.figure import Figure
 
@@ -154,7 +154,7 @@ def draw_gains(path: Path, rows: Sequence[Row]) -> None:
     figure.savefig(path)
 
 
-def keep_samples(folder: Path, rows: Sequence[Row], count: int) -> None:
+def keep_samples(folder: Path, rows: Sequence[ComparisonRow], count: int) -> None:
     """For the first questions whose sound is there: mixture, target and every stem side by side, and their spectrograms."""
     asked = list(dict.fromkeys(row.question for row in rows if row.question.target and not row.refused))[:count]
     for question in asked:
@@ -166,5 +166,5 @@ def keep_samples(folder: Path, rows: Sequence[Row], count: int) -> None:
         files = {name: place / f"{name.replace('/', '_')}{file.suffix}" for name, file in shown.items()}
         for name, file in files.items():
             shutil.copyfile(shown[name], file)
-        panels = [Panel(name, question.prompt, file, HUES[n % len(HUES)]) for n, (name, file) in enumerate(files.items())]
+        panels = [PlotRow(name, question.prompt, file, HUES[n % len(HUES)]) for n, (name, file) in enumerate(files.items())]
         draw(place / "spectrograms.png", [panels[n : n + 2] for n in range(0, len(panels), 2)])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.audio.metrics import sha256
 from engine.files import outputs
-from engine.research.bench.jobs import Found
+from engine.research.bench.jobs import JobResult
 from engine.research.bench.victim import Victim
 from host_bridge.errors import ZeroStemError
 
@@ -31,7 +31,7 @@ CALLS = ("rename", "replace", "unlink", "rmdir", "mkdir", "fsync")
 NAME = "take"
 
 
-def reruns(victim: Victim, region: Path, count: int, seed: int) -> Found:
+def reruns(victim: Victim, region: Path, count: int, seed: int) -> JobResult:
     """So many runs over older results, each killed: what lies there is one whole version, and the next run is not refused."""
     chance = random.Random(seed)  # noqa: S311
     out, whole, refused, torn, killed = victim.home / "rerun", [], 0, 0, 0
@@ -45,11 +45,11 @@ def reruns(victim: Victim, region: Path, count: int, seed: int) -> Found:
             code = run(out, SEEDS[(turn + 1) % 2], step, life_s)
             killed += code == -signal.SIGKILL
             refused += code not in (0, -signal.SIGKILL)
-            outputs.clear_the_dead(out)
+            outputs.remove_stale_staging(out)
             torn += _version(out) not in whole
         good = run(out, SEEDS[0]) == 0 and _version(out) == whole[0]
     counted = f"{count} runs over older results, {killed} killed: {refused} refused, {torn} without one whole version"
-    return Found("reruns", counted, good and None not in whole and killed > 0 and not (refused or torn))
+    return JobResult("reruns", counted, good and None not in whole and killed > 0 and not (refused or torn))
 
 
 def _version(out: Path) -> dict[str, str] | None:
@@ -108,7 +108,7 @@ def _serve(home: Path, region: Path, asked: "Connection[Any, Any]") -> None:
 
 def _separate(separator: "Separator", region: Path, out: Path, seed: int, step: int | None) -> None:
     from engine.request import Request
-    from engine.separation import Wish
+    from engine.separation import OutputOptions
 
     left = [] if step is None else [step]
 
@@ -118,7 +118,7 @@ def _separate(separator: "Separator", region: Path, out: Path, seed: int, step: 
                 setattr(os, name, partial(_deadly, left, getattr(os, name)))
 
     try:
-        separator.separate(region, Request.of(["drums"], steps=2, seed=seed), Wish(out, NAME), go_on)
+        separator.separate(region, Request.of(["drums"], steps=2, seed=seed), OutputOptions(out, NAME), go_on)
     except ZeroStemError as error:
         print(error)
         os._exit(1)

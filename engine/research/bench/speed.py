@@ -13,11 +13,11 @@ from torch import Tensor
 
 from engine.backbones.base import Backbone, Conditioning
 from engine.methods import METHODS
-from engine.pipeline.cache import Shelf
+from engine.pipeline.cache import DiskCache
 from engine.request import Request
 from engine.research.bench.hour import song
 from engine.research.bench.tables import table
-from engine.separation import Separator, Wish
+from engine.separation import OutputOptions, Separator
 from presets import DEMO
 
 LOADED = """
@@ -97,11 +97,11 @@ def new_strength(separator: Separator, seconds: float, times: int, prompts: list
 def _clocked(separator: Separator, request: Request, seconds: float, before: Request | None) -> tuple[float, Clocked]:
     """Seconds of a job whose shelf holds another one's at most, and what the network had of them."""
     with TemporaryDirectory() as folder:
-        shelf = Shelf(Path(folder))
+        disk_cache = DiskCache(Path(folder))
         if before is not None:
-            _timed(Separator(separator.backbone, shelf), before, seconds)
+            _timed(Separator(separator.backbone, disk_cache), before, seconds)
         clocked = Clocked(separator.backbone)
-        return _timed(Separator(cast("Backbone", clocked), shelf), request, seconds), clocked
+        return _timed(Separator(cast("Backbone", clocked), disk_cache), request, seconds), clocked
 
 
 def loading(model: str, device: str) -> str:
@@ -114,7 +114,7 @@ def loading(model: str, device: str) -> str:
 
 def _job(separator: Separator, request: Request, seconds: float) -> float:
     with TemporaryDirectory() as folder:
-        return _timed(Separator(separator.backbone, Shelf(Path(folder))), request, seconds)
+        return _timed(Separator(separator.backbone, DiskCache(Path(folder))), request, seconds)
 
 
 def _timed(separator: Separator, request: Request, seconds: float) -> float:
@@ -123,5 +123,5 @@ def _timed(separator: Separator, request: Request, seconds: float) -> float:
         if seconds > soundfile.info(path).duration:
             song(path := Path(folder) / "song.wav", round(seconds))
         began = time.perf_counter()
-        separator.separate(path, request, Wish(Path(folder), length_s=seconds))
+        separator.separate(path, request, OutputOptions(Path(folder), length_s=seconds))
         return time.perf_counter() - began

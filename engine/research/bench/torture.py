@@ -17,8 +17,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import soundfile
 
-from engine.research.bench.jobs import ASKS, QUICK, Found, done, rung
-from engine.research.bench.kills import kills, turns
+from engine.research.bench.jobs import ASKS, QUICK, JobResult, done, rung
+from engine.research.bench.kills import device_queue, kills
 from engine.research.bench.noise import packets
 from engine.research.bench.reruns import reruns
 from engine.research.bench.victim import Victim, losing
@@ -36,7 +36,7 @@ P99_MS = 5.0
 PATIENCE_S = 600.0
 
 
-def noise(victim: Victim, region: Path, count: int, seed: int) -> Found:
+def noise(victim: Victim, region: Path, count: int, seed: int) -> JobResult:
     """Packets that nobody should send, half as datagrams and half as frames: no crash, no growth, the rest is answered."""
     assert victim.engine
     with victim.client() as client:
@@ -63,10 +63,10 @@ def noise(victim: Victim, region: Path, count: int, seed: int) -> Found:
         line.close()
     counted = f"{count} packets: {answered} of {asked} pings answered, {grown:+.1f} MiB, {victim.faults()} faults in the log"
     whole = victim.alive and good and answered == asked and not victim.faults()
-    return Found("noise", counted, whole and grown < MOST_GROWTH_MIB)
+    return JobResult("noise", counted, whole and grown < MOST_GROWTH_MIB)
 
 
-def loss(victim: Victim, region: Path, count: int, seed: int) -> Found:
+def loss(victim: Victim, region: Path, count: int, seed: int) -> JobResult:
     """Half of all datagrams lost both ways: every job is done."""
     assert victim.engine
     began, ended = time.monotonic(), 0
@@ -74,10 +74,10 @@ def loss(victim: Victim, region: Path, count: int, seed: int) -> Found:
         for _ in range(count):
             with victim.client(port) as client:
                 ended += bool(done(client, client.submit(QUICK, region)))
-    return Found("50 % loss", f"{ended} of {count} jobs done in {time.monotonic() - began:.1f} s", ended == count)
+    return JobResult("50 % loss", f"{ended} of {count} jobs done in {time.monotonic() - began:.1f} s", ended == count)
 
 
-def cancels(victim: Victim, region: Path, count: int, seed: int) -> Found:
+def cancels(victim: Victim, region: Path, count: int, seed: int) -> JobResult:
     """Jobs cancelled at random moments: answered, nothing kept, and the device free for the next within a second."""
     chance, kept = random.Random(seed), 0  # noqa: S311
     answered_s, free_s = [], []
@@ -97,7 +97,7 @@ def cancels(victim: Victim, region: Path, count: int, seed: int) -> Found:
     counted = (
         f"{count} cancels: answered in {max(answered_s):.2f} s, the device free in {max(free_s):.2f} s at most, {kept} kept"
     )
-    return Found("cancel", counted, max(answered_s) < 1 and max(free_s) < 1 and not kept)
+    return JobResult("cancel", counted, max(answered_s) < 1 and max(free_s) < 1 and not kept)
 
 
 def _began(folder: Path) -> float:
@@ -106,7 +106,7 @@ def _began(folder: Path) -> float:
     return datetime.fromisoformat(next(line["at"] for line in lines if line["event"] == "start")).timestamp()
 
 
-def crowd(victim: Victim, region: Path, count: int, _seed: int) -> Found:
+def crowd(victim: Victim, region: Path, count: int, _seed: int) -> JobResult:
     """So many clients at once, each with a job of its own."""
 
     def one(_number: int) -> bool:
@@ -116,10 +116,10 @@ def crowd(victim: Victim, region: Path, count: int, _seed: int) -> Found:
     began = time.monotonic()
     with ThreadPoolExecutor(count) as clients:
         ended = sum(clients.map(one, range(count)))
-    return Found("crowd", f"{count} clients, {ended} jobs done in {time.monotonic() - began:.1f} s", ended == count)
+    return JobResult("crowd", f"{count} clients, {ended} jobs done in {time.monotonic() - began:.1f} s", ended == count)
 
 
-def speed(victim: Victim, region: Path, count: int, _seed: int) -> Found:
+def speed(victim: Victim, region: Path, count: int, _seed: int) -> JobResult:
     """submit -> accepted, while the device works on those before."""
     taken_ms, jobs = [], [new_id() for _ in range(count)]
     with victim.client() as client:
@@ -134,7 +134,7 @@ def speed(victim: Victim, region: Path, count: int, _seed: int) -> Found:
             except Refused:  # done already
                 continue
     half, most = np.percentile(taken_ms, (50, 99))
-    return Found("submit", f"{count} submits: accepted in {half:.2f} ms (half), {most:.2f} ms (99 %)", most < P99_MS)
+    return JobResult("submit", f"{count} submits: accepted in {half:.2f} ms (half), {most:.2f} ms (99 %)", most < P99_MS)
 
 
 def _sent(line: socket.socket, port: int, packet: bytes) -> socket.socket:
@@ -168,14 +168,14 @@ def _answers(client: Client) -> bool:
     return True
 
 
-Part = Callable[[Victim, Path, int, int], Found]
+Part = Callable[[Victim, Path, int, int], JobResult]
 PARTS: dict[str, tuple[Part, int]] = {
     "submits": (speed, 300),
     "clients": (crowd, 50),
     "losses": (loss, 20),
     "packets": (noise, 100_000),
     "cancels": (cancels, 40),
-    "turns": (turns, 60),
+    "turns": (device_queue, 60),
     "kills": (kills, 100),
     "reruns": (reruns, 40),
 }

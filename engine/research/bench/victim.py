@@ -24,10 +24,10 @@ PATIENCE_S = 60.0
 
 
 def _serve(home: Path, device: str) -> None:
-    from engine.daemon.main import Wanted, main
+    from engine.daemon.main import DaemonOptions, main
 
     os.environ["ZEROSTEM_HOME"] = str(home)  # the process that this one is forked from may know another
-    main(Wanted(device=device, port=0))
+    main(DaemonOptions(device=device, port=0))
 
 
 class Victim:

@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.audio.chunks import Layout, Tape, cut
+from engine.audio.chunks import ChunkLayout, OverlapAddFile, cut_chunks
 from engine.backbones.base import Backbone
-from engine.backbones.batching import Passes
-from engine.methods.base import Estimate, Method, Refine, settle
+from engine.backbones.batching import BatchedModel
+from engine.methods.base import Estimate, Method, Refine, finalise_masks
 from engine.pipeline.ideal_mask import ideal_masks
-from engine.pipeline.inference import Listener
-from engine.pipeline.masking import Fit
+from engine.pipeline.inference import WindowRunner
+from engine.pipeline.masking import MaskProjector
 from engine.request import Request
 from engine.research.pocket_training.heldout import Mix
 from host_bridge.types import Samples
@@ -54,9 +54,9 @@ class Asker:
         """What a method says of the windows of a mix (N,)."""
         backbone, hop = self.backbone, self.backbone.grid.hop
         request = Request.of(prompts, method=method.name, steps=self.steps, **settings)
-        layout = Layout(-(-len(mix) // hop), backbone.window // hop)
-        windows = np.stack([*cut([mix.astype(np.float32)[:, None]], layout, hop)])
-        listener = Listener(backbone, method, request, None, Passes(backbone), backbone.embed(request.words))
+        layout = ChunkLayout(-(-len(mix) // hop), backbone.window // hop)
+        windows = np.stack([*cut_chunks([mix.astype(np.float32)[:, None]], layout, hop)])
+        listener = WindowRunner(backbone, method, request, None, BatchedModel(backbone), backbone.embed(request.words))
         return listener.answer(torch.from_numpy(windows), 0)
 
     def fitting(self, method: Method, prompts: Sequence[str]) -> tuple[Refine, Request] | None:
@@ -79,17 +79,17 @@ class Asker:
 
         Masks are interpolated to the spectrogram's bins, or `fitted_by` a method's `refine` for a request.
         """
-        fit = Fit(self.backbone.grid, self.backbone.rate, self.backbone.rate)
+        fit = MaskProjector(self.backbone.grid, self.backbone.rate, self.backbone.rate)
         hops, count, frames = -(-len(mix) // fit.hop), len(masks), masks.shape[3]
         around = np.pad(mix.astype(np.float64), (fit.context, fit.context + hops * fit.hop - len(mix)))
         with TemporaryDirectory() as folder:
-            tape = Tape(Path(folder) / "masks.npy", Layout(frames, frames), count, 1, masks.shape[4])
-            tape.lay(masks[:, 0].numpy())
+            tape = OverlapAddFile(Path(folder) / "masks.npy", ChunkLayout(frames, frames), count, 1, masks.shape[4])
+            tape.append(masks[:, 0].numpy())
             shares, powers, present = fit.masks(tape, Samples(0), hops + 3), torch.full((count,), power), torch.ones(count)
         spectrum = fit.spectrum(around[:, None])
         if fitted_by is None:
-            bins = fit.bins(settle(shares, powers, present))
+            bins = fit.bins(finalise_masks(shares, powers, present))
         else:
             refine, request = fitted_by
-            bins = settle(refine(request, spectrum.abs(), shares, fit.spread, lambda _: None), powers, present)
+            bins = finalise_masks(refine(request, spectrum.abs(), shares, fit.spread, lambda _: None), powers, present)
         return fit.sound(spectrum, bins)[:, : len(mix), 0]

@@ -39,7 +39,7 @@ def takes(*, held_out: bool) -> tuple[list[Sound], list[Sound]]:
     rng = np.random.default_rng([5, held_out])
     font = soundfonts.HELD_OUT if held_out else soundfonts.TRAINING[0]
     people = (heldout.LANGUAGES, heldout.VOICES) if held_out else (speech.LANGUAGES, speech.VOICES)
-    player = soundfonts.Player(font)
+    player = soundfonts.SoundfontPlayer(font)
     others = [soundfonts.render(player, rng, PARTS[name], TAKES_S / 2) for name in INSTRUMENTS]
     player.close()
     return [_joined(speech.espeak(rng, TAKES_S, *people))], [_joined(each) for each in others]

@@ -43,7 +43,7 @@ class Sizes:
         return -(-round(self.seconds * self.rate) // whole) * whole
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     """Two convolutions around a shortcut; between them features are scaled and shifted by the noise level (FiLM)."""
 
     def __init__(self, inward: int, outward: int, kernel: int, told: int = 0) -> None:
@@ -82,8 +82,8 @@ class Conditioner(nn.Module):
         widths, strides, kernel = sizes.conditioner, sizes.strides, sizes.kernel
         inward = (sizes.channels, *widths[:-1])
         self.down = nn.ModuleList(map(_down, inward, widths, strides))
-        self.encode = nn.ModuleList(Block(width, width, kernel) for width in widths)
-        self.decode = nn.ModuleList(Block(width, width, kernel) for width in widths)
+        self.encode = nn.ModuleList(ResidualBlock(width, width, kernel) for width in widths)
+        self.decode = nn.ModuleList(ResidualBlock(width, width, kernel) for width in widths)
         self.up = nn.ModuleList(map(_up, widths[1:], widths[:-1], strides[1:]))
         self.voice = _up(widths[0], sizes.channels, strides[0])
         self.latent_voice = nn.ConvTranspose1d(widths[-1], sizes.channels, prod(strides), prod(strides))
@@ -115,8 +115,8 @@ class Generator(nn.Module):
         self.clue = nn.Sequential(nn.Linear(2 * CLUES, told), nn.SiLU(), nn.Linear(told, told), nn.SiLU())
         self.down = nn.ModuleList(map(_down, (sizes.channels, *widths[:-1]), widths, strides))
         self.join = nn.ModuleList(nn.Conv1d(own + read, own, 1) for own, read in zip(widths, sizes.conditioner, strict=True))
-        self.encode = nn.ModuleList(Block(width, width, kernel, told) for width in widths)
-        self.decode = nn.ModuleList(Block(2 * width, width, kernel, told) for width in widths)
+        self.encode = nn.ModuleList(ResidualBlock(width, width, kernel, told) for width in widths)
+        self.decode = nn.ModuleList(ResidualBlock(2 * width, width, kernel, told) for width in widths)
         self.up = nn.ModuleList(map(_up, widths[1:], widths[:-1], strides[1:]))
         self.out = _up(widths[0], sizes.channels, strides[0])
         self.near = nn.Conv1d(3 * sizes.channels, sizes.channels, kernel, padding="same")

@@ -24,7 +24,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MusicalPart:
     """What a source plays: its General MIDI programs, the styles it draws from, and its range in MIDI pitches."""
 
     programs: tuple[int, ...]
@@ -34,24 +34,24 @@ class Part:
 
 
 PARTS = {
-    "drums": Part((), ("drums",)),
-    "bass": Part((32, 33, 34, 35, 36, 38, 39), ("bass", "bass", "bass", "bass", "held note"), 28, 48),
-    "piano": Part((0, 1, 2, 4, 5), ("keys", "keys", "keys", "held"), 40, 88),
-    "acoustic guitar": Part((24, 25), ("strum", "pick", "pick", "held"), 40, 76),
-    "electric guitar": Part((27, 29, 30), ("strum", "strum", "pick", "melody", "held"), 40, 76),
-    "organ": Part((16, 17, 18, 19), ("held", "held", "held", "melody"), 40, 84),
-    "strings": Part((48, 49, 44, 50), ("held", "held", "held", "melody"), 40, 84),
-    "violin": Part((40, 41), ("melody", "melody", "melody", "melody", "held note"), 55, 96),
-    "trumpet": Part((56, 57, 61), ("melody", "melody", "melody", "melody", "held note"), 52, 84),
-    "saxophone": Part((64, 65, 66, 67), ("melody", "melody", "melody", "melody", "held note"), 45, 82),
-    "flute": Part((73, 72, 75), ("melody", "melody", "melody", "melody", "held note"), 60, 96),
-    "choir": Part((52, 53), ("held",), 45, 80),
-    "synth lead": Part((80, 81, 87), ("melody", "melody", "melody", "held note"), 50, 90),
-    "marimba": Part((12, 11, 13, 9), ("mallet",), 55, 96),
+    "drums": MusicalPart((), ("drums",)),
+    "bass": MusicalPart((32, 33, 34, 35, 36, 38, 39), ("bass", "bass", "bass", "bass", "held note"), 28, 48),
+    "piano": MusicalPart((0, 1, 2, 4, 5), ("keys", "keys", "keys", "held"), 40, 88),
+    "acoustic guitar": MusicalPart((24, 25), ("strum", "pick", "pick", "held"), 40, 76),
+    "electric guitar": MusicalPart((27, 29, 30), ("strum", "strum", "pick", "melody", "held"), 40, 76),
+    "organ": MusicalPart((16, 17, 18, 19), ("held", "held", "held", "melody"), 40, 84),
+    "strings": MusicalPart((48, 49, 44, 50), ("held", "held", "held", "melody"), 40, 84),
+    "violin": MusicalPart((40, 41), ("melody", "melody", "melody", "melody", "held note"), 55, 96),
+    "trumpet": MusicalPart((56, 57, 61), ("melody", "melody", "melody", "melody", "held note"), 52, 84),
+    "saxophone": MusicalPart((64, 65, 66, 67), ("melody", "melody", "melody", "melody", "held note"), 45, 82),
+    "flute": MusicalPart((73, 72, 75), ("melody", "melody", "melody", "melody", "held note"), 60, 96),
+    "choir": MusicalPart((52, 53), ("held",), 45, 80),
+    "synth lead": MusicalPart((80, 81, 87), ("melody", "melody", "melody", "held note"), 50, 90),
+    "marimba": MusicalPart((12, 11, 13, 9), ("mallet",), 55, 96),
 }
 """Every source but speech, in the order of the checkpoint's vectors."""
 
-OTHERS = Part(
+OTHERS = MusicalPart(
     (
         6,
         7,
@@ -124,7 +124,7 @@ class Bar:
         return int(np.clip(pitch, self.low, self.high))
 
 
-def take(rng: np.random.Generator, part: Part, bars: int) -> list[Note]:
+def take(rng: np.random.Generator, part: MusicalPart, bars: int) -> list[Note]:
     """One take of `bars` bars in a tempo, key and style of its own, sorted by time."""
     beat_s, style = 60 / rng.uniform(65, 170), str(rng.choice(part.styles))
     if style == "drums":

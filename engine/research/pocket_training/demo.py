@@ -31,7 +31,7 @@ PEAK = 0.85
 
 
 @dataclass(frozen=True, slots=True)
-class Player:
+class ScorePlayer:
     """Who plays a stem: General MIDI program, place from left (0) to right (127), reverb send, level against the others."""
 
     part: Callable[[], Iterator[Note]]
@@ -56,13 +56,13 @@ def drums() -> Iterator[Note]:
 
 
 BAND = {
-    "drums": Player(drums, 0, 64, 20, 0.0),
-    "bass": Player(lambda: bars("bass", 1607, MINOR, 28, 51), 33, 58, 10, -1.0),
-    "trumpet": Player(lambda: bars("melody", 1241, PENTATONIC, 60, 79), 56, 92, 60, -1.0),
+    "drums": ScorePlayer(drums, 0, 64, 20, 0.0),
+    "bass": ScorePlayer(lambda: bars("bass", 1607, MINOR, 28, 51), 33, 58, 10, -1.0),
+    "trumpet": ScorePlayer(lambda: bars("melody", 1241, PENTATONIC, 60, 79), 56, 92, 60, -1.0),
 }
 
 
-def play(player: Player, *, drum_kit: bool) -> NDArray[np.float64]:
+def play(player: ScorePlayer, *, drum_kit: bool) -> NDArray[np.float64]:
     """(N, 2) at 44.1 kHz, faded out, at an RMS of one."""
     import fluidsynth
 

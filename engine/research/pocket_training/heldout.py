@@ -79,7 +79,7 @@ def _mixes(takes: Mapping[str, Sequence[Sound]], count: int, seed: int, seconds:
 @cache
 def _rendered() -> dict[str, tuple[Sound, ...]]:
     """Takes of every source by the held-out soundfont and by voices that training never heard."""
-    rng, player = np.random.default_rng(7), soundfonts.Player(soundfonts.HELD_OUT)
+    rng, player = np.random.default_rng(7), soundfonts.SoundfontPlayer(soundfonts.HELD_OUT)
     takes = {name: soundfonts.render(player, rng, part, TAKES_S) for name, part in PARTS.items()}
     player.close()
     takes["speech"] = speech.espeak(rng, TAKES_S, LANGUAGES, VOICES)

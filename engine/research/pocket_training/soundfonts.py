@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backbones.mel import RATE
-from engine.research.pocket_training.composer import PARTS, Note, Part, take
+from engine.research.pocket_training.composer import PARTS, MusicalPart, Note, take
 from host_bridge.errors import ZeroStemError
 
 SOUNDS = Path("/usr/share/sounds")
@@ -66,7 +66,7 @@ def library() -> Any:
     return fluidsynth
 
 
-class Player:
+class SoundfontPlayer:
     """One soundfont in one synthesiser."""
 
     def __init__(self, soundfont: Soundfont) -> None:
@@ -78,14 +78,14 @@ class Player:
         """Frees the soundfont's memory."""
         self.synth.delete()
 
-    def presets(self, part: Part) -> list[tuple[int, int]]:
+    def presets(self, part: MusicalPart) -> list[tuple[int, int]]:
         """The soundfont's (bank, program) pairs that can play the part; a drum soundfont may have its kit at (0, 0)."""
         drums = "drums" in part.styles
         wanted = [(DRUM_BANK, kit) for kit in KITS] if drums else [(0, program) for program in part.programs]
         there = [each for each in wanted if self.synth.sfpreset_name(self.font, *each)]
         return there or ([(0, 0)] if drums else [])
 
-    def play(self, rng: np.random.Generator, part: Part, notes: Sequence[Note]) -> NDArray[np.float32]:
+    def play(self, rng: np.random.Generator, part: MusicalPart, notes: Sequence[Note]) -> NDArray[np.float32]:
         """One take at 16 kHz, (N,) in [-1, 1]: a random preset, reverb and chorus, folded from stereo at random."""
         channel = DRUM_CHANNEL if "drums" in part.styles else 0
         presets = self.presets(part)
@@ -111,7 +111,7 @@ class Player:
         return np.asarray(stereo @ np.array([left, 1 - left], np.float32), dtype=np.float32)
 
 
-def render(player: Player, rng: np.random.Generator, part: Part, seconds: float) -> list[NDArray[np.float32]]:
+def render(player: SoundfontPlayer, rng: np.random.Generator, part: MusicalPart, seconds: float) -> list[NDArray[np.float32]]:
     """Takes of one part, at least `seconds` in all; none where the soundfont has no such instrument."""
     takes: list[NDArray[np.float32]] = []
     while player.presets(part) and sum(map(len, takes)) < seconds * RATE:

@@ -27,7 +27,7 @@ TUBERLING, LETTERS = Path("/usr/share/ktuberling/sounds"), Path("/usr/share/klet
 
 
 @dataclass(frozen=True, slots=True)
-class Speaker:
+class SpeechVoice:
     """A folder of short prompts that one person recorded, the Debian package they come in, and their licence."""
 
     folder: Path
@@ -36,24 +36,24 @@ class Speaker:
     licence: str
 
 
-def _one_per_language(root: Path, languages: str, package: str) -> tuple[Speaker, ...]:
-    return tuple(Speaker(root / language, "**/*.o*", package, "GPL-2+") for language in languages.split())
+def _one_per_language(root: Path, languages: str, package: str) -> tuple[SpeechVoice, ...]:
+    return tuple(SpeechVoice(root / language, "**/*.o*", package, "GPL-2+") for language in languages.split())
 
 
 PEOPLE = (
-    Speaker(ASTERISK / "en_US_f_Allison", "**/*.g722", "asterisk-core-sounds-en-g722", "CC-BY-SA-3.0"),
-    Speaker(ASTERISK / "es_MX_f_Allison", "**/*.g722", "asterisk-core-sounds-es-g722", "CC-BY-SA-3.0"),
-    Speaker(ASTERISK / "fr_CA_f_June", "**/*.g722", "asterisk-core-sounds-fr-g722", "CC-BY-SA-3.0"),
-    Speaker(ASTERISK / "it_IT_m_Carlo", "**/*.g722", "asterisk-core-sounds-it-g722", "CC-BY-3.0"),
-    Speaker(ASTERISK / "es", "*.gsm", "asterisk-prompt-es-co", "GPL-2"),
+    SpeechVoice(ASTERISK / "en_US_f_Allison", "**/*.g722", "asterisk-core-sounds-en-g722", "CC-BY-SA-3.0"),
+    SpeechVoice(ASTERISK / "es_MX_f_Allison", "**/*.g722", "asterisk-core-sounds-es-g722", "CC-BY-SA-3.0"),
+    SpeechVoice(ASTERISK / "fr_CA_f_June", "**/*.g722", "asterisk-core-sounds-fr-g722", "CC-BY-SA-3.0"),
+    SpeechVoice(ASTERISK / "it_IT_m_Carlo", "**/*.g722", "asterisk-core-sounds-it-g722", "CC-BY-3.0"),
+    SpeechVoice(ASTERISK / "es", "*.gsm", "asterisk-prompt-es-co", "GPL-2"),
     *_one_per_language(TUBERLING, "ca da en gl lt nn sl uk wa", "ktuberling-data"),
     *_one_per_language(LETTERS, "cs da de en_GB es he hu it lt nds nl pt_BR tn uk ml", "klettres-data"),
 )
 """Trained on."""
 
 HELD_OUT = (
-    Speaker(ASTERISK / "ru_RU_f_IvrvoiceRU", "**/*.g722", "asterisk-core-sounds-ru-g722", "CC-BY-3.0"),
-    Speaker(ASTERISK / "it_IT_f_Menardi", "**/*.wav", "asterisk-prompt-it-menardi-wav", "CC-BY-SA-3.0"),
+    SpeechVoice(ASTERISK / "ru_RU_f_IvrvoiceRU", "**/*.g722", "asterisk-core-sounds-ru-g722", "CC-BY-3.0"),
+    SpeechVoice(ASTERISK / "it_IT_f_Menardi", "**/*.wav", "asterisk-prompt-it-menardi-wav", "CC-BY-SA-3.0"),
     *_one_per_language(TUBERLING, "el ru", "ktuberling-data"),
 )
 """Never trained on, nor anyone else of KDE in Greek or Russian."""
@@ -104,7 +104,7 @@ def flite(rng: np.random.Generator, seconds: float) -> list[NDArray[np.float32]]
     return takes
 
 
-def prompts(rng: np.random.Generator, speaker: Speaker) -> NDArray[np.float32]:
+def prompts(rng: np.random.Generator, speaker: SpeechVoice) -> NDArray[np.float32]:
     """Everything that a person recorded, in random order. Raises ZeroStemError where the package is missing."""
     files = sorted(speaker.folder.glob(speaker.pattern))
     if not files:

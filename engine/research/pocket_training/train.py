@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from engine.backbones.base import noised
+from engine.backbones.base import add_noise
 from engine.backbones.mel import HOP, RATE
 from engine.backbones.pocket.codec import PatchCodec
 from engine.backbones.pocket.network import FRAMES, MELS, PROMPT_WIDTH, SCHEDULE
@@ -103,7 +103,7 @@ class Training:
         steps = draw_steps(len(clean), generator).to(self.device)
         labels = labels.to(self.device)
         prompts = labels @ self.vectors / labels.sum(1, keepdim=True).clamp_min(1).sqrt()
-        x = noised(clean, SCHEDULE.alpha_bar(steps).float(), noise)
+        x = add_noise(clean, SCHEDULE.alpha_bar(steps).float(), noise)
         with torch.autocast(self.device.type, torch.bfloat16):
             told = self.network(x, steps, encoder_hidden_states=None, class_labels=prompts).sample
         loss = (told.float() - noise).square().mean()
@@ -157,7 +157,7 @@ class Training:
 def run(training: Training, bank: Bank, folder: Path, workers: int, progress: Progress) -> None:
     """Trains until the recipe's minutes are spent, those before a resumption included; saves now and then and at the end.
 
-    `workers` processes prepare the windows. `progress` may raise `Cancelled`; what was saved last is then the result.
+    `workers` processes prepare the windows. `progress` may raise `CancelledMessage`; what was saved last is then the result.
     """
     recipe, first, start_s, losses = training.recipe, training.number, time.monotonic() - training.spent_s, list[float]()
     numbers = range(first, len(Batches(bank, recipe)))

@@ -38,13 +38,13 @@ class World:
 
 
 def _soundfont(font: soundfonts.Soundfont, source: str, seconds: float, rng: np.random.Generator) -> Played:
-    player = soundfonts.Player(font)
+    player = soundfonts.SoundfontPlayer(font)
     takes = soundfonts.render(player, rng, PARTS.get(source, OTHERS), seconds)
     player.close()
     return takes
 
 
-def _person(speaker: speech.Speaker, rng: np.random.Generator) -> Played:
+def _person(speaker: speech.SpeechVoice, rng: np.random.Generator) -> Played:
     return [speech.prompts(rng, speaker)]
 
 

@@ -37,7 +37,7 @@ Span = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
+class AudacityTrack:
     """A track of the open project. index: from 0, from the top."""
 
     index: int
@@ -53,7 +53,7 @@ class Selection:
 
     start_s: float
     end_s: float
-    tracks: tuple[Track, ...]
+    tracks: tuple[AudacityTrack, ...]
 
     @property
     def channels(self) -> int:
@@ -61,13 +61,13 @@ class Selection:
         return max(track.channels for track in self.tracks)
 
 
-def tracks(pipe: Pipe) -> list[Track]:
+def tracks(pipe: Pipe) -> list[AudacityTrack]:
     """All tracks, from the top. Raises NoAnswer, Unwilling."""
     told = pipe.say("GetInfo", {"Type": "Tracks", "Format": "JSON"})
     # Audacity escapes quotes in a name, but not what stands before them.
     whole = _NAME.sub(lambda name: name[1] + json.dumps(name[2].replace('\\"', '"'))[1:-1] + name[3], told)
     return [
-        Track(index, each["name"], each.get("channels", 0), each["selected"] == 1, each["kind"] == "wave")
+        AudacityTrack(index, each["name"], each.get("channels", 0), each["selected"] == 1, each["kind"] == "wave")
         for index, each in enumerate(json.loads(whole))
     ]
 
@@ -103,7 +103,7 @@ def selection(pipe: Pipe) -> Selection:
     return found
 
 
-def select(pipe: Pipe, start_s: float, end_s: float, chosen: list[Track]) -> None:
+def select(pipe: Pipe, start_s: float, end_s: float, chosen: list[AudacityTrack]) -> None:
     """Select this stretch of these tracks, and nothing else. Raises NoAnswer, Unwilling."""
     pipe.say("Select", {"Start": _digits(start_s), "End": _digits(end_s), "RelativeTo": "ProjectStart"})
     for number, track in enumerate(chosen):
@@ -133,7 +133,9 @@ def export(pipe: Pipe, chosen: Selection, file: Path) -> tuple[Samples, Hertz]:
     return Samples(round(chosen.start_s * about.samplerate)), Hertz(about.samplerate)
 
 
-def placed(pipe: Pipe, chosen: Selection, files: Sequence[tuple[Path, str]], start: Samples, rate: Hertz) -> Iterator[Track]:
+def placed(
+    pipe: Pipe, chosen: Selection, files: Sequence[tuple[Path, str]], start: Samples, rate: Hertz
+) -> Iterator[AudacityTrack]:
     """Import files under these names, each a new track below the last one that was separated; then select as before.
 
     Where that track has gone meanwhile, they stay at the bottom. Raises as `export`.
@@ -148,7 +150,7 @@ def placed(pipe: Pipe, chosen: Selection, files: Sequence[tuple[Path, str]], sta
     select(pipe, chosen.start_s, chosen.end_s, list(chosen.tracks))
 
 
-def _placed(pipe: Pipe, file: Path, name: str, start: Samples, rate: Hertz, above: int) -> Track:
+def _placed(pipe: Pipe, file: Path, name: str, start: Samples, rate: Hertz, above: int) -> AudacityTrack:
     if not (file.is_file() and file.stat().st_size):
         raise BadAudio(f"{file} is not there.", "Separate once more.")  # Audacity would stop with a dialog
     before = tracks(pipe)
@@ -163,7 +165,7 @@ def _placed(pipe: Pipe, file: Path, name: str, start: Samples, rate: Hertz, abov
     # Audacity's history knows neither name nor place before another command writes into it: the next undo would lose them.
     for command in ["TrackMoveUp"] * (len(before) - above - 1) or ["TrackMoveUp", "TrackMoveDown"]:
         pipe.say(command)
-    return Track(above + 1, short, after[-1].channels, True, True)
+    return AudacityTrack(above + 1, short, after[-1].channels, True, True)
 
 
 def mute(pipe: Pipe, chosen: Selection) -> None:

@@ -18,7 +18,7 @@ from host_bridge.sound import audio_file
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class ProjectClip:
     """A stretch of a file on the timeline. offset_s: how far into the file it begins."""
 
     name: str
@@ -31,15 +31,15 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
+class ProjectTrack:
     """A track of clips. muted: it is there, and silent."""
 
     name: str
-    clips: Sequence[Clip]
+    clips: Sequence[ProjectClip]
     muted: bool = False
 
 
-def write(path: Path, title: str, tracks: Sequence[Track], tempo: tuple[float, int, int]) -> None:
+def write(path: Path, title: str, tracks: Sequence[ProjectTrack], tempo: tuple[float, int, int]) -> None:
     """Write a whole project, all sound in it. tempo: beats per minute, and the time signature.
 
     Raises CannotWrite, also when something lies at `path` already, and BadAudio for a file that cannot be read.
@@ -66,7 +66,7 @@ def write(path: Path, title: str, tracks: Sequence[Track], tempo: tuple[float, i
         aside.unlink(missing_ok=True)
 
 
-def arrangement(tracks: Sequence[Track], names: dict[Path, str], tempo: tuple[float, int, int]) -> ET.Element:
+def arrangement(tracks: Sequence[ProjectTrack], names: dict[Path, str], tempo: tuple[float, int, int]) -> ET.Element:
     """The project's XML; `names` says where each file lies in the ZIP. Raises BadAudio."""
     ids = (f"id{number}" for number in count())
     master, beats = next(ids), tempo
@@ -100,7 +100,7 @@ def _channel(track: ET.Element, ids: Iterator[str], *, muted: bool = False, **to
     ET.SubElement(channel, "Volume", unit="linear", value="1.0", min="0", max="2", id=next(ids), name="Volume")
 
 
-def _clip(clips: ET.Element, clip: Clip, place: str, sound: tuple[int, int, float], name: str) -> None:
+def _clip(clips: ET.Element, clip: ProjectClip, place: str, sound: tuple[int, int, float], name: str) -> None:
     channels, rate, long_s = sound
     told = {"time": repr(clip.start_s), "duration": repr(clip.length_s), "playStart": repr(clip.offset_s)}
     fades = {"fadeTimeUnit": "seconds", "fadeInTime": repr(clip.fade_in_s), "fadeOutTime": repr(clip.fade_out_s)}

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.audio.chunks import Layout, Tape, cut
+from engine.audio.chunks import ChunkLayout, OverlapAddFile, cut_chunks
 
 
 @given(frames=st.integers(1, 3000), size=st.sampled_from([8, 32, 256]))
 def test_fades_over_every_frame_sum_to_one(frames: int, size: int) -> None:
-    layout = Layout(frames, size)
+    layout = ChunkLayout(frames, size)
     total = np.zeros(layout.starts[-1] + size)
     for start, fade in zip(layout.starts, layout.fades(), strict=True):
         total[start : start + size] += fade
@@ -22,7 +22,7 @@ def test_fades_over_every_frame_sum_to_one(frames: int, size: int) -> None:
 
 @given(frames=st.integers(1, 3000), size=st.sampled_from([8, 32, 256]))
 def test_windows_cover_the_region_and_the_last_ends_with_it(frames: int, size: int) -> None:
-    starts = Layout(frames, size).starts
+    starts = ChunkLayout(frames, size).starts
     assert starts[0] == 0
     assert starts == sorted(set(starts))
     assert starts[-1] == max(frames - size, 0)
@@ -37,27 +37,27 @@ def test_how_a_stream_is_cut_into_blocks_never_shows(samples: int, pieces: list[
     while at < samples:
         blocks.append(sound[at : at + pieces[turn % len(pieces)]])
         at, turn = at + pieces[turn % len(pieces)], turn + 1
-    layout = Layout(-(-samples // hop), size)
+    layout = ChunkLayout(-(-samples // hop), size)
     padded = np.concatenate([sound[:, 0], np.zeros(size * hop, np.float32)])
-    windows = list(cut(blocks, layout, hop))
+    windows = list(cut_chunks(blocks, layout, hop))
     assert len(windows) == len(layout.starts)
     for start, window in zip(layout.starts, windows, strict=True):
         np.testing.assert_array_equal(window[0], padded[start * hop : (start + size) * hop])
 
 
 def test_a_tape_of_equal_windows_has_no_seam(tmp_path: Path) -> None:
-    layout = Layout(700, 256)
-    tape = Tape(tmp_path / "tape.npy", layout, slots=2, channels=1, bands=4)
+    layout = ChunkLayout(700, 256)
+    tape = OverlapAddFile(tmp_path / "tape.npy", layout, slots=2, channels=1, bands=4)
     for _ in layout.starts:
-        tape.lay(np.full((2, 1, 256, 4), 0.25, np.float32))
+        tape.append(np.full((2, 1, 256, 4), 0.25, np.float32))
     np.testing.assert_allclose(tape.read(0, 699), 0.25, atol=1e-6)
 
 
 def test_a_tape_fades_from_one_window_to_the_next(tmp_path: Path) -> None:
-    layout = Layout(448, 256)
-    tape = Tape(tmp_path / "tape.npy", layout, slots=1, channels=1, bands=1)
+    layout = ChunkLayout(448, 256)
+    tape = OverlapAddFile(tmp_path / "tape.npy", layout, slots=1, channels=1, bands=1)
     for value in (0.0, 1.0):
-        tape.lay(np.full((1, 1, 256, 1), value, np.float32))
+        tape.append(np.full((1, 1, 256, 1), value, np.float32))
     values = tape.read(0, 447)[0, 0, :, 0]
     assert values[:192] == pytest.approx(0)
     assert values[256:] == pytest.approx(1)
@@ -66,7 +66,7 @@ def test_a_tape_fades_from_one_window_to_the_next(tmp_path: Path) -> None:
 
 
 def test_beyond_its_ends_a_tape_repeats_the_edge(tmp_path: Path) -> None:
-    tape = Tape(tmp_path / "tape.npy", Layout(10, 16), slots=1, channels=1, bands=1)
-    tape.lay(np.arange(16, dtype=np.float32).reshape(1, 1, 16, 1))
+    tape = OverlapAddFile(tmp_path / "tape.npy", ChunkLayout(10, 16), slots=1, channels=1, bands=1)
+    tape.append(np.arange(16, dtype=np.float32).reshape(1, 1, 16, 1))
     assert tape.read(-2, 1)[0, 0, :, 0].tolist() == [0, 0, 0, 1]
     assert tape.read(8, 12)[0, 0, :, 0].tolist() == [8, 9, 9, 9, 9]

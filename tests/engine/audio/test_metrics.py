@@ -11,7 +11,7 @@ import soundfile
 
 from engine.audio import metrics
 from engine.audio.metrics import lag_samples, null_dbfs, peak_dbfs, sha256, si_sdr
-from engine.audio.source import Source, open_source
+from engine.audio.source import AudioSource, open_source
 
 Sound = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -25,7 +25,7 @@ def save(path: Path, sound: Sound, rate: int = 8000) -> Path:
     return path
 
 
-def mix_of(folder: Path, *stems: Sound, rate: int = 8000) -> Source:
+def mix_of(folder: Path, *stems: Sound, rate: int = 8000) -> AudioSource:
     soundfile.write(folder / "mix.wav", np.sum(stems, axis=0), rate, subtype="DOUBLE")
     return open_source(folder / "mix.wav")
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import signal
 
 from engine.audio import source as audio
-from engine.audio.source import Source, heard, heard_by, open_source, resampled
+from engine.audio.source import AudioSource, blocks_for_model, mono_blocks, open_source, resampled
 from host_bridge.errors import BadAudio, BadRequest
 from host_bridge.types import Hertz
 
@@ -47,7 +47,7 @@ def save(path: Path, sound: Sound, rate: int = RATE, kind: str = "double.wav") -
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def disk_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One file of 12000 stereo samples for each format."""
     folder = tmp_path_factory.mktemp("shelf")
     for kind in FORMATS:
@@ -55,7 +55,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def region(source: Source, size: int = 4096) -> Sound:
+def region(source: AudioSource, size: int = 4096) -> Sound:
     return np.concatenate([block for _, block in source.blocks(size)])
 
 
@@ -64,9 +64,9 @@ LOSSY = {"adpcm.wav": 6e-3, "ogg": 1e-6, "mp3": 1e-5}
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind != "opus"])
-def test_every_format_is_read_as_libsndfile_reads_it_whole(shelf: Path, kind: str) -> None:
-    whole, _ = soundfile.read(shelf / f"x.{kind}", always_2d=True)
-    source = open_source(shelf / f"x.{kind}")
+def test_every_format_is_read_as_libsndfile_reads_it_whole(disk_cache: Path, kind: str) -> None:
+    whole, _ = soundfile.read(disk_cache / f"x.{kind}", always_2d=True)
+    source = open_source(disk_cache / f"x.{kind}")
     assert (source.rate, source.channels, source.samples, source.start) == (RATE, 2, len(whole), 0)
     assert source.peak == pytest.approx(np.abs(whole).max(), rel=2e-2 if kind == "adpcm.wav" else 1e-5)
     np.testing.assert_allclose(source.mean, whole.mean(axis=0), atol=1e-3)
@@ -74,9 +74,9 @@ def test_every_format_is_read_as_libsndfile_reads_it_whole(shelf: Path, kind: st
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_region_is_the_same_stretch_of_every_format(shelf: Path, kind: str) -> None:
-    whole = region(open_source(shelf / f"x.{kind}"))
-    source = open_source(shelf / f"x.{kind}", 0.7501, 0.25)
+def test_a_region_is_the_same_stretch_of_every_format(disk_cache: Path, kind: str) -> None:
+    whole = region(open_source(disk_cache / f"x.{kind}"))
+    source = open_source(disk_cache / f"x.{kind}", 0.7501, 0.25)
     rate = 48_000 if kind == "opus" else RATE
     first, length = round(0.7501 * rate), rate // 4
     assert (source.start, source.length, source.samples) == (first, length, len(whole))
@@ -93,10 +93,10 @@ def test_a_region_is_the_same_stretch_of_every_format(shelf: Path, kind: str) ->
     length=st.integers(1, 700),
 )
 def test_the_size_of_blocks_never_changes_what_is_read(
-    shelf: Path, kind: str, size: int, around: int, start: int, length: int
+    disk_cache: Path, kind: str, size: int, around: int, start: int, length: int
 ) -> None:
-    source = open_source(shelf / f"x.{kind}", start / RATE, length / RATE)
-    whole = region(open_source(shelf / f"x.{kind}"), 12000)
+    source = open_source(disk_cache / f"x.{kind}", start / RATE, length / RATE)
+    whole = region(open_source(disk_cache / f"x.{kind}"), 12000)
     stretch = whole[start : start + length]
     padded = np.pad(stretch, ((around, around), (0, 0)))
     expected = 0
@@ -217,42 +217,42 @@ def test_a_file_of_no_samples_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind != "adpcm.wav"])
 @pytest.mark.parametrize("kept", [0.2, 0.5, 0.9])
-def test_a_file_that_is_cut_off_is_refused(shelf: Path, tmp_path: Path, kind: str, kept: float) -> None:
-    raw = (shelf / f"x.{kind}").read_bytes()
+def test_a_file_that_is_cut_off_is_refused(disk_cache: Path, tmp_path: Path, kind: str, kept: float) -> None:
+    raw = (disk_cache / f"x.{kind}").read_bytes()
     (tmp_path / f"x.{kind}").write_bytes(raw[: int(len(raw) * kept)])
     refused(tmp_path / f"x.{kind}", "cut off or damaged")
 
 
 @pytest.mark.parametrize("kind", ["wav", "float.wav", "rf64", "aiff", "caf", "flac", "ogg", "opus"])
-def test_one_byte_less_is_cut_off(shelf: Path, tmp_path: Path, kind: str) -> None:
-    (tmp_path / f"x.{kind}").write_bytes((shelf / f"x.{kind}").read_bytes()[:-1])
+def test_one_byte_less_is_cut_off(disk_cache: Path, tmp_path: Path, kind: str) -> None:
+    (tmp_path / f"x.{kind}").write_bytes((disk_cache / f"x.{kind}").read_bytes()[:-1])
     refused(tmp_path / f"x.{kind}", "cut off or damaged")
 
 
-def test_a_flac_that_is_damaged_in_the_middle_is_refused(shelf: Path, tmp_path: Path) -> None:
-    raw = bytearray((shelf / "x.flac").read_bytes())
+def test_a_flac_that_is_damaged_in_the_middle_is_refused(disk_cache: Path, tmp_path: Path) -> None:
+    raw = bytearray((disk_cache / "x.flac").read_bytes())
     raw[len(raw) // 2 : len(raw) // 2 + 20000] = bytes(20000)
     (tmp_path / "x.flac").write_bytes(raw)
     refused(tmp_path / "x.flac", "cut off or damaged")
 
 
-def test_a_wav_stream_of_unknown_length_is_read_to_its_end(shelf: Path, tmp_path: Path) -> None:
-    raw = bytearray((shelf / "x.float.wav").read_bytes())
+def test_a_wav_stream_of_unknown_length_is_read_to_its_end(disk_cache: Path, tmp_path: Path) -> None:
+    raw = bytearray((disk_cache / "x.float.wav").read_bytes())
     raw[4:8] = b"\xff" * 4
     at = raw.index(b"data")
     raw[at + 4 : at + 8] = b"\xff" * 4
     (tmp_path / "x.wav").write_bytes(raw)
-    np.testing.assert_array_equal(region(open_source(tmp_path / "x.wav")), region(open_source(shelf / "x.float.wav")))
+    np.testing.assert_array_equal(region(open_source(tmp_path / "x.wav")), region(open_source(disk_cache / "x.float.wav")))
 
 
-def test_a_flac_stream_of_unknown_length_is_read_to_its_end(shelf: Path, tmp_path: Path) -> None:
-    raw = bytearray((shelf / "x.flac").read_bytes())
+def test_a_flac_stream_of_unknown_length_is_read_to_its_end(disk_cache: Path, tmp_path: Path) -> None:
+    raw = bytearray((disk_cache / "x.flac").read_bytes())
     raw[21] &= 0xF0  # the 36 bits of STREAMINFO's total samples
     raw[22:26] = bytes(4)
     (tmp_path / "x.flac").write_bytes(raw)
     source = open_source(tmp_path / "x.flac", 1.0)
     assert source.samples == 12000
-    np.testing.assert_array_equal(region(source), region(open_source(shelf / "x.flac", 1.0)))
+    np.testing.assert_array_equal(region(source), region(open_source(disk_cache / "x.flac", 1.0)))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39])
@@ -282,8 +282,8 @@ def test_a_file_that_changes_between_scan_and_reading_is_refused(tmp_path: Path)
 
 
 @pytest.mark.parametrize("start_s", [0.0, 1.4])
-def test_a_flac_that_ends_too_soon_is_cut_off_and_did_not_change(shelf: Path, tmp_path: Path, start_s: float) -> None:
-    raw = (shelf / "x.flac").read_bytes()
+def test_a_flac_that_ends_too_soon_is_cut_off_and_did_not_change(disk_cache: Path, tmp_path: Path, start_s: float) -> None:
+    raw = (disk_cache / "x.flac").read_bytes()
     (tmp_path / "x.flac").write_bytes(raw[: len(raw) // 2])
     with pytest.raises(BadAudio, match="cut off or damaged"):
         open_source(tmp_path / "x.flac", start_s, 0.01)
@@ -316,10 +316,10 @@ def test_the_fold_is_judged_in_the_region_alone(tmp_path: Path) -> None:
     assert list(open_source(path, 500 / RATE).fold) == [0.5, 0.5]
 
 
-def test_a_scan_in_small_blocks_finds_the_same(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    large = open_source(shelf / "x.flac", 0.3, 0.9)
+def test_a_scan_in_small_blocks_finds_the_same(disk_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = open_source(disk_cache / "x.flac", 0.3, 0.9)
     monkeypatch.setattr(audio, "_VALUES", 500)
-    small = open_source(shelf / "x.flac", 0.3, 0.9)
+    small = open_source(disk_cache / "x.flac", 0.3, 0.9)
     assert (small.peak, small.samples, list(small.fold)) == (large.peak, large.samples, list(large.fold))
     np.testing.assert_array_equal(region(small), region(large))
 
@@ -368,11 +368,11 @@ def test_a_mono_model_hears_the_fold_of_the_region_at_its_rate(tmp_path: Path) -
     source = open_source(save(tmp_path / "x.wav", sound, 44100), 1.0)
     mean = sound[44100:].mean(axis=1)
     mean = (mean - mean.mean()).astype("f4")
-    made = np.concatenate(list(heard(source, Hertz(16000))))
+    made = np.concatenate(list(mono_blocks(source, Hertz(16000))))
     assert made.dtype == np.float32
     expected = high_passed(resampled([mean], Hertz(44100), Hertz(16000)), 16000)
     np.testing.assert_allclose(made, expected, rtol=0, atol=1e-6)
-    same = np.concatenate(list(heard(source, Hertz(44100))))
+    same = np.concatenate(list(mono_blocks(source, Hertz(44100))))
     np.testing.assert_allclose(same, high_passed([mean], 44100), rtol=0, atol=1e-6)
 
 
@@ -380,21 +380,23 @@ def test_a_mono_model_hears_the_fold_of_the_region_at_its_rate(tmp_path: Path) -
 def test_a_stereo_model_hears_stereo_as_it_is_and_anything_else_folded_on_both_sides(tmp_path: Path, rate: int) -> None:
     sound = noise(50_000)
     stereo = open_source(save(tmp_path / "x.wav", sound, 44100))
-    made = np.concatenate(list(heard_by(stereo, Hertz(rate), 2)))
+    made = np.concatenate(list(blocks_for_model(stereo, Hertz(rate), 2)))
     for number, side in enumerate(sound.T):
         alone = open_source(save(tmp_path / "side.wav", side[:, None], 44100))
-        np.testing.assert_allclose(made[:, number], np.concatenate(list(heard(alone, Hertz(rate)))), rtol=0, atol=1e-6)
+        np.testing.assert_allclose(made[:, number], np.concatenate(list(mono_blocks(alone, Hertz(rate)))), rtol=0, atol=1e-6)
     mono = open_source(save(tmp_path / "y.wav", sound[:, :1], 44100))
-    both = np.concatenate(list(heard_by(mono, Hertz(rate), 2)))
-    np.testing.assert_array_equal(both, np.stack([np.concatenate(list(heard(mono, Hertz(rate))))] * 2, 1))
+    both = np.concatenate(list(blocks_for_model(mono, Hertz(rate), 2)))
+    np.testing.assert_array_equal(both, np.stack([np.concatenate(list(mono_blocks(mono, Hertz(rate))))] * 2, 1))
 
 
 @pytest.mark.parametrize("offset", [0.02, 0.1, 0.4, -0.4])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_a_model_hears_no_offset_and_no_step_where_it_begins(tmp_path: Path, offset: float, channels: int) -> None:
     sound = 0.5 * noise(50_000)
-    plain = np.concatenate(list(heard_by(open_source(save(tmp_path / "x.wav", sound, 44100)), Hertz(16000), channels)))
-    moved = np.concatenate(list(heard_by(open_source(save(tmp_path / "y.wav", sound + offset, 44100)), Hertz(16000), channels)))
+    plain = np.concatenate(list(blocks_for_model(open_source(save(tmp_path / "x.wav", sound, 44100)), Hertz(16000), channels)))
+    moved = np.concatenate(
+        list(blocks_for_model(open_source(save(tmp_path / "y.wav", sound + offset, 44100)), Hertz(16000), channels))
+    )
     assert np.abs(moved - plain).max() < 1e-6
     assert np.abs(moved.mean(axis=0)).max() < 1e-3
 

@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engine.backbones.audioldm import AudioLDM
-from engine.backbones.base import Backbone, Conditioning, guided
+from engine.backbones.base import Backbone, Conditioning, guided_epsilon
 from engine.inversion import INVERSIONS
-from engine.inversion.base import Ladder, Trail, descend
+from engine.inversion.base import InversionResult, Timesteps, denoise
 from host_bridge.errors import BadModel, BadRequest
 
 pytestmark = pytest.mark.slow
@@ -65,7 +65,7 @@ def test_it_is_a_backbone(model: AudioLDM) -> None:
     assert all(hasattr(model, name) for name in {*vars(Backbone), *Backbone.__annotations__} if not name.startswith("_"))
     assert (model.rate, model.channels, model.window) == (16_000, 1, 163_840)
     assert model.grid.first == 80
-    assert not model.exact_codec
+    assert not model.lossless_codec
 
 
 def test_features_and_latents_have_the_published_shapes(model: AudioLDM) -> None:
@@ -193,7 +193,7 @@ def test_guidance_of_one_asks_no_null_branch(model: AudioLDM) -> None:
         asked.append(len(x))
         return model.noise(x, at, words)
 
-    epsilon = guided(noise, latents(2), levels, prompts, null, torch.ones(2))
+    epsilon = guided_epsilon(noise, latents(2), levels, prompts, null, torch.ones(2))
     assert asked == [2]
     torch.testing.assert_close(epsilon, model.noise(latents(2), levels, prompts))
 
@@ -235,9 +235,9 @@ def test_coming_down_is_the_pipelines_own_way(model: AudioLDM, checkpoint: Path,
     top = torch.randn(1, 8, 16, 16, generator=torch.Generator().manual_seed(5))
     how = {"num_inference_steps": 5, "guidance_scale": strength, "audio_length_in_s": 0.64, "latents": top}
     heard = torch.tensor(pipeline("a dog", **how).audios)
-    trail, null = Trail(top, top.new_empty(1, 0, *top.shape[1:])), model.embed([""])
-    ladder, asked, weight = Ladder.build(model.schedule, 5), model.embed(["a dog"]), torch.full((1,), strength)
-    found = descend(model.noise, ladder, INVERSIONS["ddim"], trail, asked, null, weight)[0]
+    inverted, null = InversionResult(top, top.new_empty(1, 0, *top.shape[1:])), model.embed([""])
+    timesteps, asked, weight = Timesteps.build(model.schedule, 5), model.embed(["a dog"]), torch.full((1,), strength)
+    found = denoise(model.noise, timesteps, INVERSIONS["ddim"], inverted, asked, null, weight)[0]
     audio = model.render(model.decode(found))[:, 0]
     assert audio.std() > 1e-2
     torch.testing.assert_close(audio[:, : heard.shape[1]], heard, atol=2e-3, rtol=1e-3)
@@ -269,9 +269,9 @@ def test_musicldm_comes_down_its_own_pipelines_way(tiny: Callable[[str], Path]) 
     top = torch.randn(1, 8, 16, 16, generator=torch.Generator().manual_seed(5))
     how = {"num_inference_steps": 5, "guidance_scale": 2.5, "audio_length_in_s": 0.64, "latents": top}
     heard = torch.tensor(pipeline(prompt_embeds=words[:1], negative_prompt_embeds=words[1:], **how).audios)
-    trail, null = Trail(top, top.new_empty(1, 0, *top.shape[1:])), music.embed([""])
-    ladder, asked, weight = Ladder.build(music.schedule, 5), music.embed(["a dog"]), torch.full((1,), 2.5)
-    found = descend(music.noise, ladder, INVERSIONS["ddim"], trail, asked, null, weight)[0]
+    inverted, null = InversionResult(top, top.new_empty(1, 0, *top.shape[1:])), music.embed([""])
+    timesteps, asked, weight = Timesteps.build(music.schedule, 5), music.embed(["a dog"]), torch.full((1,), 2.5)
+    found = denoise(music.noise, timesteps, INVERSIONS["ddim"], inverted, asked, null, weight)[0]
     audio = music.render(music.decode(found))[:, 0]
     torch.testing.assert_close(audio[:, : heard.shape[1]], heard, atol=2e-3, rtol=1e-3)
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from engine.backbones.audioldm2 import AudioLDM2
 from engine.inversion import INVERSIONS
-from engine.inversion.base import Ladder, Trail, descend
+from engine.inversion.base import InversionResult, Timesteps, denoise
 from host_bridge.errors import BadModel
 
 pytestmark = pytest.mark.slow
@@ -101,9 +101,9 @@ def test_coming_down_is_the_pipelines_own_way(model: AudioLDM2, pipeline: Any, s
             audio_length_in_s=0.64,
             output_type="pt",
         ).audios
-    ladder, way = Ladder.build(model.schedule, 5), INVERSIONS["ddim"]
-    trail = Trail(top, top.new_empty(1, 0, *top.shape[1:]))
-    found = descend(model.noise, ladder, way, trail, asked, model.embed([""]), torch.full((1,), strength))[0]
+    timesteps, way = Timesteps.build(model.schedule, 5), INVERSIONS["ddim"]
+    inverted = InversionResult(top, top.new_empty(1, 0, *top.shape[1:]))
+    found = denoise(model.noise, timesteps, way, inverted, asked, model.embed([""]), torch.full((1,), strength))[0]
     audio = model.render(model.decode(found))[:, 0]
     assert audio.std() > 1e-2
     torch.testing.assert_close(audio[:, : heard.shape[1]], heard, atol=2e-3, rtol=1e-3)

@@ -13,7 +13,7 @@ from torch.nn.functional import conv1d, conv_transpose1d, layer_norm, leaky_relu
 
 from engine.backbones.auffusion import Auffusion
 from engine.inversion import INVERSIONS
-from engine.inversion.base import Ladder, Trail, descend
+from engine.inversion.base import InversionResult, Timesteps, denoise
 from engine.models import catalogue
 from host_bridge.errors import BadModel
 
@@ -68,9 +68,9 @@ def test_coming_down_is_the_pipelines_own_way(plain: Auffusion, pipeline: Any, s
     top = torch.randn(1, 4, 32, 16, generator=torch.Generator().manual_seed(5))
     how = {"num_inference_steps": 5, "guidance_scale": strength, "height": 256, "width": 128, "latents": top}
     picture = pipeline("a dog", output_type="pt", **how).images
-    trail, way = Trail(top, top.new_empty(1, 0, *top.shape[1:])), INVERSIONS["ddim"]
-    ladder, asked, null = Ladder.build(plain.schedule, 5), plain.embed(["a dog"]), plain.embed([""])
-    found = descend(plain.noise, ladder, way, trail, asked, null, torch.full((1,), strength))[0]
+    inverted, way = InversionResult(top, top.new_empty(1, 0, *top.shape[1:])), INVERSIONS["ddim"]
+    timesteps, asked, null = Timesteps.build(plain.schedule, 5), plain.embed(["a dog"]), plain.embed([""])
+    found = denoise(plain.noise, timesteps, way, inverted, asked, null, torch.full((1,), strength))[0]
     published = torch.flip(picture, [2])[:, 0] * (WHITE - BLACK) + BLACK  # (B, 256, T), as its own code takes it apart
     torch.testing.assert_close(plain.decode(found)[:, 0], published.transpose(1, 2), atol=2e-3, rtol=1e-3)
 

@@ -13,9 +13,9 @@ import torch
 
 from engine.backbones import BACKBONES, VOCABULARIES, backbone_class, load, vocabulary
 from engine.backbones.base import Backbone
-from engine.backbones.batching import Passes
+from engine.backbones.batching import BatchedModel
 from engine.inversion import INVERSIONS
-from engine.inversion.base import Ladder, Trail, descend
+from engine.inversion.base import InversionResult, Timesteps, denoise
 from engine.models import catalogue as weights
 from host_bridge.errors import BadModel, BadRequest
 
@@ -97,7 +97,7 @@ def test_the_codec_goes_there_and_back(backbone: Backbone, windows: torch.Tensor
     back = backbone.decode(backbone.encode(features))
     assert back.shape == features.shape
     assert back.dtype == torch.float32
-    if backbone.exact_codec:
+    if backbone.lossless_codec:
         torch.testing.assert_close(back, features, atol=1e-3, rtol=1e-3)
 
 
@@ -162,25 +162,25 @@ def test_a_prompt_of_too_many_words_is_refused_and_not_cut(backbone: Backbone) -
 
 
 def test_climbing_and_coming_down_under_the_same_prompt_returns_the_latent(backbone: Backbone, latent: torch.Tensor) -> None:
-    noise, inversion = Passes(backbone), INVERSIONS["ddpm"]
+    noise, inversion = BatchedModel(backbone), INVERSIONS["ddpm"]
     noise.batch = 1  # a random network magnifies the rounding that batches of other sizes bring
-    ladder, null = Ladder.build(backbone.schedule, 3), backbone.embed([""])
-    trail = inversion.climb(noise, ladder, latent[:1], null, [7])
-    back = descend(noise, ladder, inversion, trail, null, null, torch.ones(1))[0]
+    timesteps, null = Timesteps.build(backbone.schedule, 3), backbone.embed([""])
+    inverted = inversion.invert(noise, timesteps, latent[:1], null, [7])
+    back = denoise(noise, timesteps, inversion, inverted, null, null, torch.ones(1))[0]
     assert (back - latent[:1]).norm() / latent[:1].norm() < 3e-3
 
 
 def test_prompts_that_come_down_together_come_down_as_if_alone(backbone: Backbone, latent: torch.Tensor) -> None:
-    noise = Passes(backbone)
+    noise = BatchedModel(backbone)
     noise.batch = 1
-    ladder, inversion = Ladder.build(backbone.schedule, 3), INVERSIONS["ddim"]
+    timesteps, inversion = Timesteps.build(backbone.schedule, 3), INVERSIONS["ddim"]
     top = torch.randn(1, *latent.shape[1:], generator=torch.Generator().manual_seed(3))
-    trail, asked = Trail(top, top.new_empty(1, 0, *top.shape[1:])), backbone.embed([*words(backbone), ""])
+    inverted, asked = InversionResult(top, top.new_empty(1, 0, *top.shape[1:])), backbone.embed([*words(backbone), ""])
     null = asked.rows(torch.tensor([2, 2]))
-    both = descend(noise, ladder, inversion, trail, asked.rows(torch.tensor([0, 1])), null, torch.full((2,), 2.0))
+    both = denoise(noise, timesteps, inversion, inverted, asked.rows(torch.tensor([0, 1])), null, torch.full((2,), 2.0))
     for k in range(2):
         row = asked.rows(torch.tensor([k]))
-        alone = descend(noise, ladder, inversion, trail, row, null.rows(torch.tensor([0])), torch.full((1,), 2.0))[0]
+        alone = denoise(noise, timesteps, inversion, inverted, row, null.rows(torch.tensor([0])), torch.full((1,), 2.0))[0]
         torch.testing.assert_close(both[k], alone, atol=1e-4, rtol=1e-4)
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from engine.backbones.base import Conditioning
-from engine.backbones.batching import Passes, Work
+from engine.backbones.batching import BatchedModel, Cost
 from engine.backbones.gaussian import Gaussian
 from engine.execution.base import is_out_of_memory
 from host_bridge.errors import BadModel, Cancelled
@@ -30,11 +30,11 @@ class Small(Gaussian):
 
 def test_out_of_memory_halves_the_batch_and_is_said(caplog: pytest.LogCaptureFixture) -> None:
     model = Small()
-    passes = Passes(model)
+    passes = BatchedModel(model)
     with caplog.at_level(logging.WARNING):
         told = passes(X, LEVELS, model.embed(["1"] * 10))
     torch.testing.assert_close(told, Gaussian().noise(X, LEVELS, model.embed(["1"] * 10)))
-    assert (passes.batch, passes.done) == (2, Work(10))
+    assert (passes.batch, passes.done) == (2, Cost(10))
     assert caplog.text.count("out of memory") == 2
 
 
@@ -42,7 +42,7 @@ def test_a_model_that_fits_in_no_way_is_refused() -> None:
     model = Small()
     model.room = 0
     with pytest.raises(BadModel, match="does not fit"):
-        Passes(model)(X, LEVELS, model.embed([""] * 10))
+        BatchedModel(model)(X, LEVELS, model.embed([""] * 10))
 
 
 @pytest.mark.parametrize("batch", [0, -3])
@@ -50,7 +50,7 @@ def test_a_batch_of_nothing_is_one_of_one_item(batch: int) -> None:
     model = Small()
     model.batch = batch
     torch.testing.assert_close(
-        Passes(model)(X, LEVELS, model.embed(["1"] * 10)), Gaussian().noise(X, LEVELS, model.embed(["1"] * 10))
+        BatchedModel(model)(X, LEVELS, model.embed(["1"] * 10)), Gaussian().noise(X, LEVELS, model.embed(["1"] * 10))
     )
 
 
@@ -71,14 +71,14 @@ def test_a_lack_of_memory_is_known_by_the_words_of_every_allocator(words: str) -
 def test_any_other_error_is_not_taken_for_a_lack_of_memory() -> None:
     model = Small()
     with pytest.raises(RuntimeError, match="size"):
-        Passes(model)(X, LEVELS, model.embed(["1"] * 3))
+        BatchedModel(model)(X, LEVELS, model.embed(["1"] * 3))
 
 
 def test_progress_counts_passes_and_those_that_were_spared() -> None:
     model, seen = Small(), list[float]()
     model.batch = 2
-    passes = Passes(model, lambda done, _: seen.append(done), expected=Work(20))
-    passes.spare(Work(10))
+    passes = BatchedModel(model, lambda done, _: seen.append(done), expected=Cost(20))
+    passes.count_skipped(Cost(10))
     passes(X, LEVELS, model.embed([""] * 10))
     assert seen == pytest.approx([0.5, 0.6, 0.7, 0.8, 0.9])
 
@@ -91,7 +91,7 @@ def test_stop_takes_effect_between_two_batches() -> None:
         if done > 0.3:
             raise Cancelled
 
-    passes = Passes(model, stop, expected=Work(10))
+    passes = BatchedModel(model, stop, expected=Cost(10))
     with pytest.raises(Cancelled):
         passes(X, LEVELS, model.embed([""] * 10))
-    assert passes.done == Work(4)
+    assert passes.done == Cost(4)

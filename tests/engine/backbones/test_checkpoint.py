@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.backbones.checkpoint import opened
+from engine.backbones.checkpoint import open_checkpoint
 from host_bridge.errors import BadModel, BadRequest
 
 CPU = torch.device("cpu")
@@ -27,26 +27,29 @@ def folder(tiny: Callable[[str], Path]) -> Path:
 
 
 def test_a_model_that_does_not_fit_is_said_to_be_too_large(folder: Path) -> None:
-    with pytest.raises(BadModel, match="does not fit in the memory of cpu"), opened("audioldm", folder, CPU) as checkpoint:
+    with (
+        pytest.raises(BadModel, match="does not fit in the memory of cpu"),
+        open_checkpoint("audioldm", folder, CPU) as checkpoint,
+    ):
         checkpoint.keep(Large())
 
 
 def test_whatever_goes_wrong_inside_is_one_line(folder: Path) -> None:
     with (
         pytest.raises(BadModel, match=r"cannot be loaded \(RuntimeError: first second") as caught,
-        opened("audioldm", folder, CPU),
+        open_checkpoint("audioldm", folder, CPU),
     ):
         raise RuntimeError("first\n\tsecond" + " and more" * 100)
     assert "\n" not in caught.value.what
 
 
 def test_what_has_a_sentence_of_its_own_keeps_it(folder: Path) -> None:
-    with pytest.raises(BadRequest, match="mine"), opened("audioldm", folder, CPU):
+    with pytest.raises(BadRequest, match="mine"), open_checkpoint("audioldm", folder, CPU):
         raise BadRequest("mine", "do")
 
 
 def test_what_is_loaded_learns_no_more(folder: Path) -> None:
-    with opened("audioldm", folder, CPU) as checkpoint:
+    with open_checkpoint("audioldm", folder, CPU) as checkpoint:
         network = checkpoint.keep(torch.nn.Linear(2, 2))
     assert not network.training
     assert not any(parameter.requires_grad for parameter in network.parameters())
@@ -61,7 +64,7 @@ def test_the_libraries_speak_again_afterwards(folder: Path) -> None:
         logging.getLogger("diffusers").level,
         warnings.filters[:],
     )
-    with pytest.raises(BadModel), opened("audioldm", folder, CPU):
+    with pytest.raises(BadModel), open_checkpoint("audioldm", folder, CPU):
         raise ValueError
     after = (
         theirs.get_verbosity(),

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.backbones.base import Conditioning, clean_guess, epsilon_from_v, guided, implied_epsilon, noised
+from engine.backbones.base import Conditioning, add_noise, epsilon_from_v, guided_epsilon, implied_epsilon, predict_clean
 from engine.backbones.gaussian import Gaussian
 
 MODEL = Gaussian()
@@ -27,23 +27,23 @@ class Counted:
 @pytest.mark.parametrize(("strength", "passes"), [(0.0, 4), (1.0, 4), (0.5, 8), (2.0, 8)])
 def test_only_the_branches_that_count_are_asked(strength: float, passes: int) -> None:
     network = Counted()
-    guided(network, X, LEVELS, PROMPTS, NULL, torch.full((4,), strength))
+    guided_epsilon(network, X, LEVELS, PROMPTS, NULL, torch.full((4,), strength))
     assert network.passes == passes
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.3, 1.0, 2.5])
 def test_one_branch_equals_two_branches(strength: float) -> None:
     blank, told = MODEL.noise(X, LEVELS, NULL), MODEL.noise(X, LEVELS, PROMPTS)
-    epsilon = guided(MODEL.noise, X, LEVELS, PROMPTS, NULL, torch.full((4,), strength))
+    epsilon = guided_epsilon(MODEL.noise, X, LEVELS, PROMPTS, NULL, torch.full((4,), strength))
     torch.testing.assert_close(epsilon, blank + strength * (told - blank))
 
 
 def test_each_item_of_a_batch_has_its_own_strength() -> None:
     strengths = torch.tensor([0.0, 1.0, 0.5, 3.0])
-    together = guided(MODEL.noise, X, LEVELS, PROMPTS, NULL, strengths)
+    together = guided_epsilon(MODEL.noise, X, LEVELS, PROMPTS, NULL, strengths)
     for i in range(4):
         row = torch.tensor([i])
-        alone = guided(MODEL.noise, X[row], LEVELS[row], PROMPTS.rows(row), NULL.rows(row), strengths[row])
+        alone = guided_epsilon(MODEL.noise, X[row], LEVELS[row], PROMPTS.rows(row), NULL.rows(row), strengths[row])
         torch.testing.assert_close(together[row], alone)
 
 
@@ -55,7 +55,7 @@ def test_a_network_that_speaks_v_means_the_same_epsilon() -> None:
 def test_v_is_the_rotation_of_clean_and_noise() -> None:
     clean, noise = torch.randn(2, 4, 1, 8, 8, generator=torch.Generator().manual_seed(1))
     alphas = MODEL.schedule.alpha_bar(LEVELS)
-    x = noised(clean, alphas, noise)
+    x = add_noise(clean, alphas, noise)
     kept = alphas.float().reshape(-1, 1, 1, 1)
     torch.testing.assert_close(epsilon_from_v(kept.sqrt() * noise - (1 - kept).sqrt() * clean, x, alphas), noise)
 
@@ -63,4 +63,4 @@ def test_v_is_the_rotation_of_clean_and_noise() -> None:
 def test_the_guess_and_its_epsilon_are_inverses() -> None:
     epsilon = torch.randn(X.shape, generator=torch.Generator().manual_seed(2))
     alphas = MODEL.schedule.alpha_bar(LEVELS)
-    torch.testing.assert_close(implied_epsilon(X, alphas, clean_guess(X, alphas, epsilon)), epsilon, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(implied_epsilon(X, alphas, predict_clean(X, alphas, epsilon)), epsilon, atol=1e-3, rtol=1e-3)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from engine.backbones import heads, load
-from engine.backbones.mel_latent import Voiced
+from engine.backbones.mel_latent import VocoderMixin
 from engine.backbones.network import heads_by_width
 from engine.separation import Separator
 from host_bridge.errors import Cancelled
@@ -27,7 +27,7 @@ BY_WIDTH = (8, 2)
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A quarter of the window, for time."""
-    monkeypatch.setattr(Voiced, "window", Samples(256 * 160))
+    monkeypatch.setattr(VocoderMixin, "window", Samples(256 * 160))
 
 
 @pytest.fixture(scope="module")

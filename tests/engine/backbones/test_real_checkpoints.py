@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from engine.backbones import BACKBONES, load
-from engine.backbones.base import Backbone, noised
+from engine.backbones.base import Backbone, add_noise
 from engine.models import catalogue
 
 pytestmark = pytest.mark.slow
@@ -30,7 +30,7 @@ def shares(model: Backbone) -> list[float]:
     for height in HEIGHTS:
         level = torch.tensor([model.schedule.level(height)])
         alpha = model.schedule.alpha_bar(level)
-        x = noised(latent, alpha, drawn)
+        x = add_noise(latent, alpha, drawn)
         answers = (model.noise(x, level, words), torch.zeros_like(x), (1 - float(alpha)) ** 0.5 * x)
         told, *simple = (float((answer - drawn).square().mean()) for answer in answers)
         found.append(told / min(simple))

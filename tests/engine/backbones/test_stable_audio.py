@@ -12,11 +12,11 @@ import pytest
 import soundfile
 import torch
 
-from engine.backbones.base import clean_guess, column
+from engine.backbones.base import append_dims, predict_clean
 from engine.backbones.stable_audio import StableAudio
-from engine.pipeline.cache import Shelf
+from engine.pipeline.cache import DiskCache
 from engine.request import Request
-from engine.separation import Separator, Wish
+from engine.separation import OutputOptions, Separator
 from host_bridge.errors import BadModel
 
 pytestmark = pytest.mark.slow
@@ -80,8 +80,8 @@ def test_a_step_to_the_bottom_is_the_pipelines(model: StableAudio, pipeline: Any
     level = model.schedule.levels(1)
     alpha = model.schedule.alpha_bar(level)
     torch.testing.assert_close(alpha, torch.tensor([1 / (1 + sigma**2)], dtype=torch.float64))
-    x = (top * pipeline.scheduler.init_noise_sigma)[..., None] * column(alpha, top[..., None]).sqrt()
-    ours = clean_guess(x, alpha, model.noise(x, level, model.embed(["a dog"])))
+    x = (top * pipeline.scheduler.init_noise_sigma)[..., None] * append_dims(alpha, top[..., None]).sqrt()
+    ours = predict_clean(x, alpha, model.noise(x, level, model.embed(["a dog"])))
     torch.testing.assert_close(ours[..., 0], heard, atol=2e-3, rtol=1e-4)
 
 
@@ -103,7 +103,7 @@ def test_every_step_of_the_pipeline_asks_and_hears_what_we_do(model: StableAudio
         torch.testing.assert_close(level[0].double(), ours, atol=1e-6, rtol=0)
         torch.testing.assert_close(rows.tensors["words"], words, atol=1e-6, rtol=1e-5)
         levels = ours.repeat(len(prompts))
-        alpha = column(model.schedule.alpha_bar(levels), x)
+        alpha = append_dims(model.schedule.alpha_bar(levels), x)
         epsilon = alpha.sqrt() * said + (1 - alpha).sqrt() * x
         torch.testing.assert_close(model.noise(x[..., None], levels, rows)[..., 0], epsilon, atol=1e-4, rtol=1e-4)
 
@@ -131,7 +131,7 @@ def test_the_upper_levels_differ_in_half_precision_too(checkpoint: Path) -> None
     top, below = torch.tensor([0.9987]), torch.tensor([0.9983])
     assert top.bfloat16() == below.bfloat16()
     x = torch.zeros(1, 4, 32, 1)
-    levelled: Any = half.subject.load(torch.bfloat16)
+    levelled: Any = half.network_spec.load(torch.bfloat16)
     told = levelled._told[0]
     said = [told(level) for level in (top, below)]
     assert (said[0] - said[1]).abs().max() > 1e-4
@@ -157,9 +157,9 @@ def test_nothing_is_said_while_it_loads_and_answers(checkpoint: Path, capfd: pyt
 def test_a_region_of_any_channels_comes_back_in_its_own_form(model: StableAudio, tmp_path: Path, channels: int) -> None:
     song, rng = tmp_path / "song.wav", np.random.default_rng(0)
     soundfile.write(song, rng.normal(0, 0.1, (50_000, channels)), 48_000, subtype="FLOAT")
-    separator = Separator(model, Shelf(tmp_path / "cache"))
+    separator = Separator(model, DiskCache(tmp_path / "cache"))
     request = Request.of(["a dog"], method="zerosep", steps=2, generative=True)
-    told = separator.separate(song, request, Wish())
+    told = separator.separate(song, request, OutputOptions())
     mix, stem, rest, voice = (
         soundfile.read(path, always_2d=True)[0]
         for path in (song, told["stems"][0]["path"], told["rest"], told["stems"][0]["generative"])

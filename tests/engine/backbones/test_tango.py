@@ -16,7 +16,7 @@ import torch
 from engine.backbones import tango_convert
 from engine.backbones.tango import Tango
 from engine.inversion import INVERSIONS
-from engine.inversion.base import Ladder, Trail, descend
+from engine.inversion.base import InversionResult, Timesteps, denoise
 from engine.models import catalogue
 from host_bridge.errors import BadModel, CannotWrite
 
@@ -83,12 +83,12 @@ def test_coming_down_is_what_the_scheduler_of_stable_diffusion_2_does(model: Tan
     asked, x = model.embed(["a dog"]), top
     with torch.no_grad():
         tokens = model._tokenizer(["a dog"], return_tensors="pt")
-        words, unet = model._t5(**tokens).last_hidden_state, model.subject.load(torch.float32)
+        words, unet = model._t5(**tokens).last_hidden_state, model.network_spec.load(torch.float32)
         for level in scheduler.timesteps:
             x = scheduler.step(unet(x, level, encoder_hidden_states=words).sample, level, x).prev_sample
-    trail = Trail(top, top.new_empty(1, 0, *top.shape[1:]))
-    ladder = Ladder.build(model.schedule, 5)
-    found = descend(model.noise, ladder, INVERSIONS["ddim"], trail, asked, model.embed([""]), torch.ones(1))[0]
+    inverted = InversionResult(top, top.new_empty(1, 0, *top.shape[1:]))
+    timesteps = Timesteps.build(model.schedule, 5)
+    found = denoise(model.noise, timesteps, INVERSIONS["ddim"], inverted, asked, model.embed([""]), torch.ones(1))[0]
     torch.testing.assert_close(found, x, atol=1e-4, rtol=1e-4)
 
 

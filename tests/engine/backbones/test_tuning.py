@@ -7,29 +7,29 @@ from engine.backbones import tuning
 from engine.backbones.gaussian import Gaussian
 from engine.backbones.pocket.model import Pocket
 from engine.execution import device
-from engine.execution.autotune import Measured, keep
+from engine.execution.autotune import Measurement, save_measurements
 from host_bridge.errors import BadRequest
 
 
 def test_a_batch_on_a_processor_is_the_one_that_was_the_fastest() -> None:
-    assert tuning.batch(Gaussian(), Measured(0.1, 0.0, items=4)) == 4
+    assert tuning.choose_batch_size(Gaussian(), Measurement(0.1, 0.0, items=4)) == 4
 
 
 @pytest.mark.parametrize(("size", "items"), [(1 << 20, 256), (100 << 20, 32), (8 << 30, 1), (0, 8)])
 def test_a_batch_on_a_gpu_is_bounded_by_its_memory(size: int, items: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "free_memory", lambda _device: 8 << 30)
-    assert tuning.batch(Gaussian(torch.device("cuda", 0)), Measured(0.001, 0.0, size, items=8)) == items
+    assert tuning.choose_batch_size(Gaussian(torch.device("cuda", 0)), Measurement(0.001, 0.0, size, items=8)) == items
 
 
 @pytest.mark.slow
 def test_a_model_is_settled_by_what_was_measured(home: object) -> None:
     model = Pocket(torch.device("cpu"))
-    keep(
-        model.subject,
-        {"torch-fp32": Measured(0.2, 0.0, items=2), "torch-bf16": Measured(0.3, 0.01), "packed": Measured(1.0, 0.0)},
+    save_measurements(
+        model.network_spec,
+        {"torch-fp32": Measurement(0.2, 0.0, items=2), "torch-bf16": Measurement(0.3, 0.01), "packed": Measurement(1.0, 0.0)},
     )
-    tuning.settle(model)
+    tuning.tune(model)
     assert (model.run.name, model.batch) == ("torch-fp32", 2)
     with pytest.raises(BadRequest):
-        tuning.settle(model, "warp")
-    tuning.settle(Gaussian())  # has no network: nothing to choose
+        tuning.tune(model, "warp")
+    tuning.tune(Gaussian())  # has no network: nothing to choose

@@ -22,12 +22,12 @@ import soundfile
 
 from engine import separate
 from engine.batch import report, worker_pool
-from engine.batch.discover import gather
-from engine.batch.task import Outcome, Task, attend
-from engine.batch.worker_pool import Crew, Watch
+from engine.batch.discover import discover
+from engine.batch.task import Outcome, Task, process_task
+from engine.batch.worker_pool import Watch, WorkerPool
 from engine.commands import folders
 from engine.request import Request
-from engine.separation import Wish, _loaded
+from engine.separation import OutputOptions, _loaded
 from host_bridge.cli import main
 from host_bridge.errors import BadAudio, BadRequest, ZeroStemError
 from host_bridge.types import quietly
@@ -69,7 +69,7 @@ class Here:
 
     def run(self, tasks: Sequence[Task], watch: Watch) -> Iterator[Outcome]:
         for task in reversed(tasks):  # any order will do
-            yield attend(_loaded("pocket", "cpu"), task, lambda done, stage, task=task: watch(task, done, stage))  # type: ignore[misc]
+            yield process_task(_loaded("pocket", "cpu"), task, lambda done, stage, task=task: watch(task, done, stage))  # type: ignore[misc]
 
 
 @pytest.fixture
@@ -94,20 +94,20 @@ def test_a_folder_gives_its_files_with_sound_in_the_order_of_their_names(album: 
     for name in ("film.mp4", "voice.M4A", ".hidden.wav", ".trash/gone.wav", "song.wav.part"):
         (album / name).parent.mkdir(exist_ok=True)
         (album / name).touch()
-    found = [str(path.relative_to(album)) for path in gather(album)]
+    found = [str(path.relative_to(album)) for path in discover(album)]
     assert found == ["a.flac", "b.wav", "broken.wav", "film.mp4", "live/c.wav", "voice.M4A"]
 
 
 def test_stems_of_ours_are_no_inputs(album: Path) -> None:
     separate(album / "b.wav", "drums", method="mixture", steps=2, device="cpu", out=album)
     separate(album / "a.flac", "drums", method="mixture", steps=2, device="cpu")
-    assert [path.name for path in gather(album)] == ["a.flac", "b.wav", "broken.wav", "c.wav"]
-    assert gather(album, [album / "live"]) == [album / name for name in ("a.flac", "b.wav", "broken.wav")]
+    assert [path.name for path in discover(album)] == ["a.flac", "b.wav", "broken.wav", "c.wav"]
+    assert discover(album, [album / "live"]) == [album / name for name in ("a.flac", "b.wav", "broken.wav")]
 
 
 def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(BadAudio, match="cannot be read"):
-        gather(tmp_path / "gone")
+        discover(tmp_path / "gone")
 
 
 def test_the_library_call_still_takes_files_only(album: Path) -> None:
@@ -118,23 +118,23 @@ def test_the_library_call_still_takes_files_only(album: Path) -> None:
 @pytest.fixture
 def done(tmp_path: Path) -> Task:
     """A task that was done."""
-    task = Task(song(tmp_path / "song.wav"), DRUMS, Wish(tmp_path / "out", "song", gain_db=3.0))
-    assert attend(_loaded("pocket", "cpu"), task, quietly).state == "done"
+    task = Task(song(tmp_path / "song.wav"), DRUMS, OutputOptions(tmp_path / "out", "song", gain_db=3.0))
+    assert process_task(_loaded("pocket", "cpu"), task, quietly).state == "done"
     return task
 
 
 def again(task: Task) -> Outcome:
-    return attend(_loaded("pocket", "cpu"), task, quietly)
+    return process_task(_loaded("pocket", "cpu"), task, quietly)
 
 
 def test_what_was_done_is_skipped_and_its_sidecar_told(done: Task) -> None:
-    assert done.wish.out
-    before = {path: path.stat().st_mtime_ns for path in done.wish.out.iterdir()}
+    assert done.output_options.out
+    before = {path: path.stat().st_mtime_ns for path in done.output_options.out.iterdir()}
     outcome = again(done)
     assert outcome.state == "skipped"
     assert outcome.sidecar
     assert outcome.sidecar["stems"][0]["prompt"] == "drums"
-    assert {path: path.stat().st_mtime_ns for path in done.wish.out.iterdir()} == before
+    assert {path: path.stat().st_mtime_ns for path in done.output_options.out.iterdir()} == before
 
 
 @pytest.mark.parametrize(
@@ -156,13 +156,13 @@ def test_what_was_done_is_skipped_and_its_sidecar_told(done: Task) -> None:
     ids=str,
 )
 def test_other_settings_are_done_anew(done: Task, request_changes: dict[str, Any], wish_changes: dict[str, Any]) -> None:
-    task = Task(done.path, replace(done.request, **request_changes), replace(done.wish, **wish_changes))
+    task = Task(done.path, replace(done.request, **request_changes), replace(done.output_options, **wish_changes))
     assert again(task).state == "done"
     assert again(task).state == "skipped"
 
 
 def test_the_same_region_in_other_words_is_skipped(done: Task) -> None:
-    assert again(replace(done, wish=replace(done.wish, start_s=0.0, length_s=99.0))).state == "skipped"
+    assert again(replace(done, output_options=replace(done.output_options, start_s=0.0, length_s=99.0))).state == "skipped"
 
 
 def test_another_input_of_that_name_is_done_anew(done: Task) -> None:
@@ -183,8 +183,8 @@ def test_another_input_of_that_name_is_done_anew(done: Task) -> None:
 def test_what_older_code_or_another_model_of_that_name_made_is_done_anew(
     done: Task, edit: Callable[[dict[str, Any]], object]
 ) -> None:
-    assert done.wish.out
-    sidecar = done.wish.out / "song.json"
+    assert done.output_options.out
+    sidecar = done.output_options.out / "song.json"
     told = json.loads(sidecar.read_text(encoding="utf-8"))
     edit(told)
     sidecar.write_text(json.dumps(told), encoding="utf-8")
@@ -193,8 +193,8 @@ def test_what_older_code_or_another_model_of_that_name_made_is_done_anew(
 
 
 def test_a_stem_that_is_missing_is_made_again_and_one_that_was_edited_stays(done: Task) -> None:
-    assert done.wish.out
-    stem = done.wish.out / "song - drums.wav"
+    assert done.output_options.out
+    stem = done.output_options.out / "song - drums.wav"
     stem.unlink()
     assert again(done).state == "done"
     stem.write_bytes(b"edited")
@@ -208,10 +208,10 @@ def test_a_stem_that_is_missing_is_made_again_and_one_that_was_edited_stays(done
     "text", ['{"schema": "zerostem-sidecar/1"}', '{"schema": "zerostem-sidecar/1", "input": [], "files": 1}']
 )
 def test_a_sidecar_that_lost_its_words_counts_as_nothing_done(done: Task, text: str) -> None:
-    assert done.wish.out
-    for path in done.wish.out.iterdir():
+    assert done.output_options.out
+    for path in done.output_options.out.iterdir():
         path.unlink()
-    (done.wish.out / "song.json").write_text(text)
+    (done.output_options.out / "song.json").write_text(text)
     assert again(done).state == "done"
 
 
@@ -302,7 +302,7 @@ def test_one_device_that_is_named_is_the_only_one() -> None:
 
 
 def outcome_of(path: Path) -> Outcome:
-    return Outcome(Task(path, DRUMS, Wish(path.parent)), "failed", 1.5, None, "It is broken.", "Mend it.", 1)
+    return Outcome(Task(path, DRUMS, OutputOptions(path.parent)), "failed", 1.5, None, "It is broken.", "Mend it.", 1)
 
 
 @pytest.mark.parametrize("name", ["report.csv", "report.json"])
@@ -344,7 +344,7 @@ def test_whatever_goes_wrong_inside_is_one_inputs_failure(tmp_path: Path, home: 
         def separate(self, *_: object) -> None:
             raise KeyError("the bug")
 
-    outcome = worker_pool._attended(Broken(), Task(tmp_path / "song.wav", DRUMS, Wish()), quietly)
+    outcome = worker_pool._attended(Broken(), Task(tmp_path / "song.wav", DRUMS, OutputOptions()), quietly)
     assert outcome.state == "failed"
     assert "KeyError" in outcome.error
     (log,) = (home / "log").iterdir()
@@ -403,7 +403,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 
 def test_a_worker_that_dies_takes_only_its_own_input_with_it(stand_in: Callable[[str], Task], tmp_path: Path) -> None:
     tasks = [stand_in(name) for name in ("good", "dies", "good", "good")]
-    with Crew("", ["cpu"]) as workers:
+    with WorkerPool("", ["cpu"]) as workers:
         states = [outcome.state for outcome in workers.run(tasks)]
     assert states == ["done", "failed", "done", "done"]
     assert not (tmp_path / "out").exists()
@@ -421,7 +421,7 @@ def test_a_worker_that_does_not_leave_is_ended_and_cleaned_up_after_within_a_sec
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(Crew("", ["cpu"]).run([stand_in("good"), stand_in("hangs")], stop))
+        list(WorkerPool("", ["cpu"]).run([stand_in("good"), stand_in("hangs")], stop))
     took = time.monotonic() - began
     assert took >= worker_pool.GRACE_S
     in_time(took, 2)
@@ -432,7 +432,7 @@ def test_a_worker_that_does_not_leave_is_ended_and_cleaned_up_after_within_a_sec
 def test_all_workers_work_and_stay_warm_between_runs(stand_in: Callable[[str], Task]) -> None:
     seen: set[str] = set()
     held: set[int | None] = set()
-    with Crew("", ["first", "second"]) as workers:
+    with WorkerPool("", ["first", "second"]) as workers:
         for _ in range(2):
             tasks = [stand_in("good") for _ in range(12)]
             assert len(list(workers.run(tasks, lambda _task, _done, device: seen.add(device)))) == 12
@@ -443,22 +443,22 @@ def test_all_workers_work_and_stay_warm_between_runs(stand_in: Callable[[str], T
 
 
 def test_what_a_worker_refuses_ends_the_batch_before_any_input(stand_in: Callable[[str], Task], tmp_path: Path) -> None:
-    with pytest.raises(BadRequest, match="Mean something else"), Crew("", ["cpu", "cpu"], DRUMS) as workers:
+    with pytest.raises(BadRequest, match="Mean something else"), WorkerPool("", ["cpu", "cpu"], DRUMS) as workers:
         list(workers.run([stand_in("good"), stand_in("good")]))
     assert not multiprocessing.active_children()
     assert not (tmp_path / "out").exists()
 
 
 def test_no_more_workers_than_inputs_are_started(stand_in: Callable[[str], Task]) -> None:
-    with Crew("", ["cpu"] * 9) as workers:
+    with WorkerPool("", ["cpu"] * 9) as workers:
         list(workers.run([stand_in("good")]))
         assert len(multiprocessing.active_children()) == 1
 
 
 def test_a_worker_that_dies_before_it_has_work_ends_the_batch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(worker_pool, "_work", os.abort)  # called with arguments that it does not take: the worker ends at once
-    task = Task(song(tmp_path / "song.wav"), DRUMS, Wish(tmp_path / "out", "song"))
-    with pytest.raises(ZeroStemError, match="before it had work"), Crew("pocket", ["cpu"]) as workers:
+    task = Task(song(tmp_path / "song.wav"), DRUMS, OutputOptions(tmp_path / "out", "song"))
+    with pytest.raises(ZeroStemError, match="before it had work"), WorkerPool("pocket", ["cpu"]) as workers:
         list(workers.run([task]))
 
 

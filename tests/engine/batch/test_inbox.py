@@ -15,10 +15,10 @@ import soundfile
 
 from engine.batch.inbox import LOOK_AGAIN_S, SETTLED_S, UNSURE_S, Arrived, Inbox
 from engine.batch.job_notes import KEYS, plain_name, said_of
-from engine.batch.task import Outcome, Task, attend
+from engine.batch.task import Outcome, Task, process_task
 from engine.batch.worker_pool import Watch
 from engine.request import Request
-from engine.separation import Wish, _loaded
+from engine.separation import OutputOptions, _loaded
 from host_bridge.cli import main
 from host_bridge.errors import BadRequest
 
@@ -46,14 +46,14 @@ class Here:
 
     def run(self, tasks: Sequence[Task], watch: Watch | None = None) -> Iterator[Outcome]:
         for task in tasks:
-            outcome = attend(_loaded("pocket", "cpu"), task, lambda _done, _stage: None)
+            outcome = process_task(_loaded("pocket", "cpu"), task, lambda _done, _stage: None)
             if self.meanwhile:
                 self.meanwhile()
             yield outcome
 
 
-def meaning(said: Mapping[str, Any], out: Path, name: str) -> tuple[Request, Wish]:
-    return Request.of(said.get("prompt", ()), said.get("strength", 1.0), method="mixture", steps=2), Wish(out, name)
+def meaning(said: Mapping[str, Any], out: Path, name: str) -> tuple[Request, OutputOptions]:
+    return Request.of(said.get("prompt", ()), said.get("strength", 1.0), method="mixture", steps=2), OutputOptions(out, name)
 
 
 class Clock:
@@ -327,7 +327,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The command without waiting and without processes; it takes over SIGTERM, which is given back."""
     monkeypatch.setattr("engine.batch.inbox.SETTLED_S", 0.0)
     monkeypatch.setattr("engine.batch.inbox.LOOK_AGAIN_S", 0.0)
-    monkeypatch.setattr("engine.batch.worker_pool.Crew", Here)
+    monkeypatch.setattr("engine.batch.worker_pool.WorkerPool", Here)
     before = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, before)

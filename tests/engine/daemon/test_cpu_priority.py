@@ -26,8 +26,8 @@ def four_threads() -> Iterator[None]:
     [("reaper", None, 3), ("Ardour", None, 3), ("cli", None, 4), ("panel", None, 4), ("", None, 4), ("cli", 2, 2), ("", 9, 1)],
 )
 def test_a_core_is_left_to_a_daw_unless_the_user_says_otherwise(host: str, left_free: int | None, threads: int) -> None:
-    assert cpu_priority.leave_cores(host, left_free) == torch.get_num_threads() == threads
-    assert cpu_priority.leave_cores("cli", 0) == torch.get_num_threads() == 4  # and taken again when the DAW asks no more
+    assert cpu_priority.limit_threads(host, left_free) == torch.get_num_threads() == threads
+    assert cpu_priority.limit_threads("cli", 0) == torch.get_num_threads() == 4  # and taken again when the DAW asks no more
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a thread's priority")
@@ -35,7 +35,7 @@ def test_the_thread_that_computes_and_those_it_starts_go_behind_all_others() -> 
     found, before = [], _niceness()
 
     def work() -> None:
-        cpu_priority.step_back()
+        cpu_priority.lower_priority()
         child = threading.Thread(target=lambda: found.append(_niceness()))
         child.start()
         child.join()
@@ -44,7 +44,7 @@ def test_the_thread_that_computes_and_those_it_starts_go_behind_all_others() -> 
     worker = threading.Thread(target=work)
     worker.start()
     worker.join()
-    assert found == [max(cpu_priority.NICER, before)] * 2
+    assert found == [max(cpu_priority.NICENESS, before)] * 2
     assert _niceness() == before
 
 

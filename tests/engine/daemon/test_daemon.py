@@ -19,7 +19,7 @@ import soundfile
 from host_bridge.client.client import Client, Refused
 from host_bridge.errors import Code
 from host_bridge.protocol import wire
-from host_bridge.protocol.messages import Cancelled, Done, Fail, Progress, Submit
+from host_bridge.protocol.messages import CancelledMessage, Done, Fail, ProgressMessage, Submit
 from host_bridge.spool.documents import RequestFile, read_engine
 from host_bridge.spool.job_folders import KEPT, Spool
 from host_bridge.types import Stem, new_id
@@ -94,7 +94,7 @@ def listing(folder: Path) -> set[str]:
 def begun(client: Client, job: str) -> None:
     """Wait until the model is at work."""
     for said in client.watch(job):
-        if isinstance(said, Progress) and said.stage == "separating":
+        if isinstance(said, ProgressMessage) and said.stage == "separating":
             return
     pytest.fail("it ended too soon")
 
@@ -103,7 +103,7 @@ def test_a_job_is_accepted_then_shows_its_progress_and_is_done(client: Client, r
     job = client.submit(replace(ASK, settings={"steps": 40}), region)  # long enough for a look at every fifth of a second
     heard = list(client.watch(job))
     assert heard[-1] == Done(job, Submit.address, 2)
-    progress = [said for said in heard if isinstance(said, Progress)]
+    progress = [said for said in heard if isinstance(said, ProgressMessage)]
     assert {"separating"} <= {said.stage for said in progress}
     assert all(said.id == job for said in progress)
     result = client.spool.result(job)
@@ -141,7 +141,7 @@ def test_a_cancel_is_answered_within_a_second_and_nothing_is_kept(
     began = time.monotonic()
     client.cancel(job)
     in_time(time.monotonic() - began, 1)
-    assert list(client.watch(job))[-1] == Cancelled(job)
+    assert list(client.watch(job))[-1] == CancelledMessage(job)
     after = client.submit(ASK, region)  # once it is done, the device has let go of the one before it
     list(client.watch(after))
     assert listing(client.spool.folder(job)) <= KEPT
@@ -154,7 +154,7 @@ def test_a_file_named_cancel_stops_a_job_that_runs(
     begun(client, job)
     began = time.monotonic()
     client.spool.drop_cancel(job)
-    assert list(client.watch(job))[-1] == Cancelled(job)
+    assert list(client.watch(job))[-1] == CancelledMessage(job)
     in_time(time.monotonic() - began, 1)
 
 

@@ -15,7 +15,7 @@ import soundfile
 
 from engine.research.bench.victim import Victim
 from host_bridge.client.client import Client
-from host_bridge.protocol.messages import Cancelled, Done, Fail, Message
+from host_bridge.protocol.messages import CancelledMessage, Done, Fail, Message
 from host_bridge.spool.documents import RequestFile, read_engine
 from host_bridge.types import Stem
 
@@ -169,7 +169,7 @@ def test_a_clock_that_jumps_by_years_delays_no_job(tmp_path: Path, region: Path)
             assert isinstance(said_about(client, job), Done)
         long = client.submit(RequestFile((Stem("drums"),), settings={"steps": 200}), region)
         client.cancel(long)
-        assert isinstance(ended(client, long), Cancelled)
+        assert isinstance(ended(client, long), CancelledMessage)
         client.strength(jobs[0], "drums", 500, wait=True)
         beat = client.spool.heartbeat()
         wait_for(lambda: client.spool.heartbeat() != beat)

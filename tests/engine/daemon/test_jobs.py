@@ -21,32 +21,32 @@ from torch import Tensor
 from engine.audio import metrics
 from engine.backbones.base import Conditioning
 from engine.backbones.gaussian import Gaussian
-from engine.daemon.device_queue import NOW, Turns
-from engine.daemon.device_worker import RENDERING, Work
-from engine.daemon.handlers import Desk
-from engine.daemon.jobs import Jobs
-from engine.daemon.model_slot import Warm
-from engine.daemon.notify_host import Bells
-from engine.pipeline.cache import Shelf
+from engine.daemon.device_queue import NOW, DeviceQueue
+from engine.daemon.device_worker import RENDERING, DeviceWorker
+from engine.daemon.handlers import MessageHandlers
+from engine.daemon.jobs import JobRegistry
+from engine.daemon.model_slot import ModelSlot
+from engine.daemon.notify_host import HostNotifier
+from engine.pipeline.cache import DiskCache
 from engine.separation import Separator
 from host_bridge.errors import BadModel, BadRequest, Code
 from host_bridge.files import atomic
 from host_bridge.protocol.messages import (
     Accepted,
-    Cancelled,
+    CancelledMessage,
     Deliver,
     Done,
     Fail,
     Message,
-    Progress,
+    ProgressMessage,
     Strength,
     Submit,
     Tie,
     Welcome,
 )
-from host_bridge.protocol.state_machine import Exchange, Peer
+from host_bridge.protocol.state_machine import Peer, StateMachine
 from host_bridge.sound.wav import time_reference
-from host_bridge.spool.documents import RequestFile, Source, Timeline
+from host_bridge.spool.documents import RequestFile, SourceSpan, Timeline
 from host_bridge.spool.job_folders import ASIDE, KEPT, Spool
 from host_bridge.spool.recovery import recover
 from host_bridge.types import Hertz, Samples, Stem, new_id
@@ -90,19 +90,19 @@ class Slow(Gaussian):
 class House:
     """Everything between the sockets and the model."""
 
-    work: Work
+    worker: DeviceWorker
 
-    def __init__(self, root: Path, bells: Bells, idle_s: float = 60.0) -> None:
+    def __init__(self, root: Path, host_notifier: HostNotifier, idle_s: float = 60.0) -> None:
         self.model, self.loads = Slow(), 0
         self.spool = Spool(root / "spool")
         self.spool.prepare()
-        self.exchange = Exchange("token", Welcome("test", "", "1", 1), time.monotonic)
+        self.state_machine = StateMachine("token", Welcome("test", "", "1", 1), time.monotonic)
         self.said: Queue[Message] = Queue()
-        self.turns = Turns()
-        whole, stem = (lambda job: self.work.await_whole(job)), (lambda job: self.work.await_stem(job))  # noqa: PLW0108
-        self.jobs = Jobs(self.spool, self.exchange, self.said.put, whole, stem)
-        self.warm = Warm(lambda name: self.load(name, root))
-        self.work = Work(self.jobs, self.turns, self.warm, bells, idle_s)
+        self.device_queue = DeviceQueue()
+        whole, stem = (lambda job: self.worker.queue_job(job)), (lambda job: self.worker.queue_rerender(job))  # noqa: PLW0108
+        self.jobs = JobRegistry(self.spool, self.state_machine, self.said.put, whole, stem)
+        self.model_slot = ModelSlot(lambda name: self.load(name, root))
+        self.worker = DeviceWorker(self.jobs, self.device_queue, self.model_slot, host_notifier, idle_s)
 
     def load(self, name: str, root: Path) -> Separator:
         if name == "huge":
@@ -110,7 +110,7 @@ class House:
         if name == "missing":
             raise BadModel("The model is not here.", "Fetch it.")
         self.loads += 1
-        return Separator(self.model, Shelf(root / "cache"))
+        return Separator(self.model, DiskCache(root / "cache"))
 
     def ask(self, region: Path | None, request: RequestFile = ASK) -> str:
         job = new_id()
@@ -129,7 +129,7 @@ class House:
         whole = ("", Submit.address)
 
         def ends(said: Message) -> bool:
-            return isinstance(said, Done | Fail | Cancelled) and said.id == job and getattr(said, "what", "") in whole
+            return isinstance(said, Done | Fail | CancelledMessage) and said.id == job and getattr(said, "what", "") in whole
 
         return self.hear(ends)
 
@@ -139,17 +139,17 @@ class House:
         assert result is not None
         return result
 
-    def settle(self) -> None:
+    def wait_for_writes(self) -> None:
         """Wait until the device's thread has ended what it had begun."""
         ready = threading.Event()
-        self.turns.put(ready.set)
+        self.device_queue.put(ready.set)
         assert ready.wait(30)
 
     def close(self) -> None:
         self.model.free.set()
         self.jobs.close()
-        self.work.close()
-        self.jobs.settle()
+        self.worker.close()
+        self.jobs.wait_for_writes()
 
 
 @pytest.fixture
@@ -164,8 +164,8 @@ def ear() -> Iterator[socket.socket]:
 @pytest.fixture
 def house(tmp_path: Path, ear: socket.socket) -> Iterator[House]:
     (tmp_path / "hosts.toml").write_text(f"[reaper]\nport = {ear.getsockname()[1]}\n")
-    built = House(tmp_path, Bells.read(tmp_path))
-    built.work.start()
+    built = House(tmp_path, HostNotifier.read(tmp_path))
+    built.worker.start()
     yield built
     built.close()
 
@@ -196,7 +196,7 @@ def test_a_job_becomes_stems_that_add_up_to_its_region(house: House, region: Pat
 
 def test_progress_rises_and_names_its_stage(house: House, region: Path) -> None:
     heard = house.end(house.ask(region))
-    progress = [said for said in heard if isinstance(said, Progress)]
+    progress = [said for said in heard if isinstance(said, ProgressMessage)]
     assert progress
     assert [said.permille for said in progress] == sorted(said.permille for said in progress)
     assert all(said.stage for said in progress)
@@ -206,7 +206,7 @@ def test_the_same_id_twice_is_one_job_and_tells_how_it_ended(house: House, regio
     job = house.ask(region)
     assert house.jobs.submit(job) == Accepted(job, Submit.address)
     house.done(job)
-    house.settle()
+    house.wait_for_writes()
     assert house.jobs.submit(job) == Accepted(job, Submit.address)
     assert house.end(job)[-1] == Done(job, Submit.address, 2)
 
@@ -216,7 +216,7 @@ def test_the_disk_is_read_by_the_clerk_and_not_by_whoever_brings_a_message(
 ) -> None:
     job, readers = house.ask(region), set[str]()
     house.done(job)
-    house.settle()
+    house.wait_for_writes()
     inner = os.open
 
     def watched(*words: Any, **more: Any) -> int:
@@ -224,18 +224,18 @@ def test_the_disk_is_read_by_the_clerk_and_not_by_whoever_brings_a_message(
         return inner(*words, **more)
 
     monkeypatch.setattr(os, "open", watched)
-    desk = Desk(house.jobs, house.work, lambda: None)
+    handlers = MessageHandlers(house.jobs, house.worker, lambda: None)
     ours = threading.current_thread().name
     for stem in ("0.5", "no such stem"):
-        assert desk.handle(Tie("token", 3, job, stem), Peer("udp", "127.0.0.1", 1)) == []
+        assert handlers.handle(Tie("token", 3, job, stem), Peer("udp", "127.0.0.1", 1)) == []
         said = house.hear(lambda message: isinstance(message, Done | Fail) and message.what == Tie.address)[-1]
         assert isinstance(said, Done) == (stem == "0.5")
-        assert desk._ties == {3: (job, "0.5")}
+        assert handlers._ties == {3: (job, "0.5")}
     assert house.jobs.submit(job) == Accepted(job, Submit.address)
     house.end(job)
     assert readers
     assert ours not in readers
-    desk.close()
+    handlers.close()
     journal = (house.spool.folder(job) / "journal.jsonl").read_text().splitlines()
     assert [line.count('"start"') for line in journal].count(1) == 1
 
@@ -248,25 +248,25 @@ def test_a_cancel_is_answered_while_a_pass_is_in_flight_and_nothing_is_kept(
     assert house.model.at_work.wait(30)
     began = time.monotonic()
     house.jobs.cancel(job)
-    assert house.end(job)[-1] == Cancelled(job)
+    assert house.end(job)[-1] == CancelledMessage(job)
     in_time(time.monotonic() - began, 1)
     house.model.free.set()
-    house.settle()
+    house.wait_for_writes()
     assert listing(house.spool.folder(job)) <= KEPT
     assert house.spool.state(job).job.state == "cancelled"
     assert house.jobs.submit(job) == Accepted(job, Submit.address)
-    assert house.end(job)[-1] == Cancelled(job)
+    assert house.end(job)[-1] == CancelledMessage(job)
 
 
 def test_a_file_named_cancel_stops_a_job_that_waits(house: House, region: Path) -> None:
     house.model.hold()
     first, second = house.ask(region), house.ask(region)
     house.spool.drop_cancel(second)
-    house.jobs.look()
-    assert house.end(second)[-1] == Cancelled(second)
+    house.jobs.scan_spool()
+    assert house.end(second)[-1] == CancelledMessage(second)
     house.model.free.set()
     house.done(first)
-    house.settle()
+    house.wait_for_writes()
     assert house.spool.result(second) is None
 
 
@@ -285,7 +285,7 @@ def test_a_cancelled_job_is_done_when_it_is_tried_again(house: House, region: Pa
 def test_a_folder_that_came_without_a_bell_is_found(house: House, region: Path) -> None:
     job = new_id()
     house.spool.put(job, ASK, region)
-    house.jobs.look()
+    house.jobs.scan_spool()
     house.done(job)
 
 
@@ -293,17 +293,17 @@ def test_a_folder_that_is_taken_away_is_forgotten(house: House, region: Path) ->
     job = house.ask(region)
     house.done(job)
     house.spool.remove(job)
-    house.jobs.look()
-    assert house.exchange.state(job) is None
+    house.jobs.scan_spool()
+    assert house.state_machine.state(job) is None
 
 
 def test_another_strength_renders_again_without_another_climb(house: House, region: Path) -> None:
     job = house.ask(region)
     before = house.done(job)
-    house.jobs.strengthen(job, "0.5", 250)
+    house.jobs.set_strength(job, "0.5", 250)
     heard = house.hear(lambda said: said == Done(job, Strength.address, 1))
     assert Accepted(job, Strength.address) in heard
-    assert Progress(job, 0, RENDERING, -1) in heard
+    assert ProgressMessage(job, 0, RENDERING, -1) in heard
     after = house.spool.result(job)
     assert after is not None
     assert [stem["strength"] for stem in after["stems"]] == [0.25, 0.5]
@@ -320,7 +320,7 @@ def test_a_stem_somebody_listens_to_goes_before_the_job_at_work(house: House, re
     house.model.hold()
     second = house.ask(region, replace(ASK, settings={"steps": 3}))
     assert house.model.at_work.wait(30)
-    house.jobs.strengthen(first, "0.5", 700)
+    house.jobs.set_strength(first, "0.5", 700)
     house.hear(lambda said: said == Accepted(first, Strength.address))
     house.model.free.set()
     ends = [said for said in house.end(second) if isinstance(said, Done)]
@@ -331,7 +331,7 @@ def test_a_strength_that_changes_under_a_running_job_counts_in_the_end(house: Ho
     house.model.hold()
     job = house.ask(region)
     assert house.model.at_work.wait(30)
-    house.jobs.strengthen(job, "-0.5", 900)
+    house.jobs.set_strength(job, "-0.5", 900)
     house.hear(lambda said: said == Accepted(job, Strength.address))
     house.model.free.set()
     house.hear(lambda said: said == Done(job, Strength.address, 1))
@@ -343,7 +343,7 @@ def test_a_strength_that_changes_under_a_running_job_counts_in_the_end(house: Ho
 def test_a_strength_for_a_stem_that_is_not_there_is_refused(house: House, region: Path) -> None:
     job = house.ask(region)
     house.done(job)
-    house.jobs.strengthen(job, "cowbell", 500)
+    house.jobs.set_strength(job, "cowbell", 500)
     said = house.said.get(timeout=30)
     assert isinstance(said, Fail)
     assert (said.what, said.code) == (Strength.address, Code.NO_SUCH_THING)
@@ -368,7 +368,7 @@ def test_what_cannot_be_done_fails_with_a_code_and_two_sentences(
     assert isinstance(fail, Fail)
     assert fail.code == code
     assert words in fail.said
-    house.settle()
+    house.wait_for_writes()
     assert listing(house.spool.folder(job)) <= KEPT
     assert house.jobs.submit(job) == Accepted(job, Submit.address)
     assert house.end(job)[-1] == fail
@@ -392,9 +392,9 @@ def test_without_memory_the_batch_is_halved_and_everybody_is_told(house: House, 
     job = house.ask(region)
     heard = house.end(job)
     assert isinstance(heard[-1], Done)
-    house.settle()
+    house.wait_for_writes()
     assert house.model.batch == before, "the next job may have all of it again"
-    said = [message.stage for message in heard if isinstance(message, Progress)]
+    said = [message.stage for message in heard if isinstance(message, ProgressMessage)]
     assert any("out of memory" in stage for stage in said), said
 
 
@@ -435,17 +435,17 @@ def test_progress_that_cannot_be_shown_fails_no_job(
 
 
 def test_the_model_is_loaded_once_and_let_go_after_a_while(tmp_path: Path, region: Path) -> None:
-    house = House(tmp_path, Bells({}), idle_s=0.2)
-    house.work.start()
+    house = House(tmp_path, HostNotifier({}), idle_s=0.2)
+    house.worker.start()
     try:
         first, second = house.ask(region), house.ask(region)
         house.done(first)
         house.done(second)
         assert house.loads == 1
         until = time.monotonic() + 30
-        while not house.warm.empty and time.monotonic() < until:
+        while not house.model_slot.empty and time.monotonic() < until:
             threading.Event().wait(0.02)
-        assert house.warm.empty
+        assert house.model_slot.empty
         house.done(house.ask(region))
         assert house.loads == 2
     finally:
@@ -453,7 +453,7 @@ def test_the_model_is_loaded_once_and_let_go_after_a_while(tmp_path: Path, regio
 
 
 def test_sources_are_cut_into_a_region_with_its_place_on_the_timeline(house: House, region: Path) -> None:
-    cut = tuple(Source(region, channel, Samples(100), Samples(9000)) for channel in (1, 0))
+    cut = tuple(SourceSpan(region, channel, Samples(100), Samples(9000)) for channel in (1, 0))
     job = house.ask(None, replace(ASK, source=cut, region=Timeline(Samples(96_000), Hertz(48_000))))
     result = house.done(job)
     made = house.spool.folder(job) / "region.wav"
@@ -482,7 +482,7 @@ def test_a_source_that_is_no_sound_to_cut_is_refused_at_once(house: House, regio
         soundfile.write(path, np.zeros(100), 8000, format="WAV")
     elif kind != "missing":
         path, channel, start = region, 2 if kind == "no such channel" else 0, RATE if kind == "too short" else 0
-    sources = (Source(region, 0, Samples(0), Samples(50)), Source(path, channel, Samples(start), Samples(50)))
+    sources = (SourceSpan(region, 0, Samples(0), Samples(50)), SourceSpan(path, channel, Samples(start), Samples(50)))
     fail = house.end(house.ask(None, replace(ASK, source=sources)))[-1]
     assert isinstance(fail, Fail)
     assert fail.code in (Code.BAD_AUDIO, Code.BAD_REQUEST)
@@ -511,7 +511,7 @@ def test_stems_are_added_to_the_folder_that_was_named_and_nothing_there_is_touch
     assert (media / "take - 0.5.wav").read_bytes() == b"somebody's own"
     assert {*result["delivered"]} == {str(media / name) for name in listing(media) - {"take - 0.5.wav"}}
     (media / "take - rest.wav").unlink()
-    house.work.await_delivery(job)
+    house.worker.queue_delivery(job)
     house.hear(lambda said: said == Done(job, Deliver.address, 2))
     assert (media / "take - rest.wav").exists()
 
@@ -525,8 +525,8 @@ def test_a_delivery_that_a_crash_kept_from_happening_is_made_up_for(house: House
         file.unlink()
     del result["delivered"]
     house.spool.commit(job, result)
-    house.work.await_overdue(job)
-    house.settle()
+    house.worker.queue_overdue_delivery(job)
+    house.wait_for_writes()
     assert len(listing(media)) == 3
 
 
@@ -544,10 +544,10 @@ def test_a_host_that_asked_is_told_in_its_own_words(house: House, region: Path, 
 
 def test_a_bell_says_what_the_user_has_set_for_it(tmp_path: Path, ear: socket.socket) -> None:
     (tmp_path / "hosts.toml").write_text(f'[ardour]\nport = {ear.getsockname()[1]}\naction = "LuaAction/script-7"\n')
-    assert Bells.read(tmp_path).ring("ardour")
+    assert HostNotifier.read(tmp_path).ring("ardour")
     heard = OscMessage(ear.recv(2000))
     assert (heard.address, heard.params) == ("/access_action", ["LuaAction/script-7"])
-    assert not Bells.read(tmp_path).ring("reaper")
+    assert not HostNotifier.read(tmp_path).ring("reaper")
 
 
 @pytest.mark.parametrize(
@@ -556,17 +556,17 @@ def test_a_bell_says_what_the_user_has_set_for_it(tmp_path: Path, ear: socket.so
 def test_settings_of_hosts_that_make_no_sense_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "hosts.toml").write_text(text)
     with pytest.raises(BadRequest, match="hosts.toml"):
-        Bells.read(tmp_path)
+        HostNotifier.read(tmp_path)
 
 
 def test_what_runs_when_the_daemon_ends_is_queued_for_the_next_one(tmp_path: Path, region: Path) -> None:
-    house = House(tmp_path, Bells({}))
-    house.work.start()
+    house = House(tmp_path, HostNotifier({}))
+    house.worker.start()
     house.model.hold()
     job = house.ask(region)
     assert house.model.at_work.wait(30)
     house.jobs.close()
-    house.turns.close()
+    house.device_queue.close()
     house.close()
     (found,) = recover(house.spool)
     assert found.state.job.state == "queued"
@@ -577,12 +577,12 @@ def test_stems_that_a_killed_rendering_had_begun_to_replace_are_rendered_anew(ho
     job = house.ask(region)
     before = house.done(job)
     folder = house.spool.folder(job)
-    house.settle()
+    house.wait_for_writes()
     (folder / ASIDE).mkdir()  # as a kill leaves it: the strength is again what it was, one stem is not
     Path(before["stems"][0]["path"]).write_bytes(b"of another strength")
     [found] = recover(house.spool)
     assert found.rerender
-    house.work.await_stem(job)
+    house.worker.queue_rerender(job)
     house.hear(lambda message: isinstance(message, Done) and message.what == Strength.address)
     after = house.spool.result(job)
     assert after is not None
@@ -597,16 +597,16 @@ def test_a_strength_that_is_refused_is_forgotten(house: House, region: Path) -> 
     job = house.ask(region)
     house.end(job)
     for stem in ("0.5", "no such stem"):
-        house.jobs.strengthen(job, stem, 300)
+        house.jobs.set_strength(job, stem, 300)
         house.hear(lambda message: isinstance(message, Fail) and message.what == Strength.address)
     assert house.jobs._wanted == {}
 
 
 def test_turns_come_by_rank_and_then_in_order() -> None:
-    turns, taken = Turns(), []
+    device_queue, taken = DeviceQueue(), []
     for name, rank in (("a", 1), ("b", 1), ("c", NOW), ("d", NOW)):
-        turns.put(lambda name=name: taken.append(name), rank)  # type: ignore[misc]
-    assert turns.take(0, NOW)
-    while turn := turns.take(0):
+        device_queue.put(lambda name=name: taken.append(name), rank)  # type: ignore[misc]
+    assert device_queue.take(0, NOW)
+    while turn := device_queue.take(0):
         turn()
     assert taken == ["d", "a", "b"]

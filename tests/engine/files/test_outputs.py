@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 
 from engine.audio.metrics import sha256
 from engine.files import outputs
-from engine.files.outputs import Delivery, folder_beside, input_names, names
+from engine.files.outputs import OutputTransaction, default_folder, input_names, names
 from host_bridge.errors import CannotWrite
 
 FILES = ("song - drums.wav", "song - rest.wav")
 
 
 def deliver(out: Path, files: tuple[str, ...] = FILES, words: str = "sound", **record: object) -> None:
-    with Delivery(out, files, "song.json") as room:
+    with OutputTransaction(out, files, "song.json") as room:
         for name in files:
             room.temporary(name).write_text(f"{words} of {name}")
         room.commit(record)
@@ -49,8 +49,8 @@ def test_names_are_input_dash_prompt() -> None:
 
 
 def test_the_default_folder_lies_beside_the_input() -> None:
-    assert folder_beside(Path("a/My Song.v2.flac")) == Path("a/My Song.v2 stems")
-    assert len(folder_beside(Path("é" * 124 + ".flac")).name.encode()) <= 255
+    assert default_folder(Path("a/My Song.v2.flac")) == Path("a/My Song.v2 stems")
+    assert len(default_folder(Path("é" * 124 + ".flac")).name.encode()) <= 255
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_everything_lies_in_place_with_its_hash_and_nothing_else(tmp_path: Path)
 def test_a_relative_folder_stays_the_same_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
-    with Delivery(Path("out"), ["song - rest.wav"], "song.json") as room:
+    with OutputTransaction(Path("out"), ["song - rest.wav"], "song.json") as room:
         room.temporary("song - rest.wav").write_text("x")
         monkeypatch.chdir(tmp_path / "elsewhere")
         room.commit({})
@@ -142,7 +142,7 @@ def test_a_relative_folder_stays_the_same_folder(tmp_path: Path, monkeypatch: py
 
 
 def test_files_are_written_aside_on_the_same_file_system_and_hidden(tmp_path: Path) -> None:
-    with Delivery(tmp_path / "out", FILES, "song.json") as room:
+    with OutputTransaction(tmp_path / "out", FILES, "song.json") as room:
         path = room.temporary(FILES[0])
         assert path.parent.parent == tmp_path / "out"
         assert path.parent.name.startswith(".")
@@ -158,7 +158,7 @@ def test_a_delivery_that_raises_leaves_everything_as_it_was(tmp_path: Path, erro
         out.mkdir(parents=True)
 
     def interrupted() -> None:
-        with Delivery(out, FILES, "song.json") as room:
+        with OutputTransaction(out, FILES, "song.json") as room:
             room.temporary(FILES[0]).write_text("half")
             raise error
 
@@ -171,13 +171,13 @@ def test_a_delivery_that_raises_leaves_everything_as_it_was(tmp_path: Path, erro
 
 
 def test_without_a_commit_nothing_is_delivered(tmp_path: Path) -> None:
-    with Delivery(tmp_path / "out", FILES, "song.json") as room:
+    with OutputTransaction(tmp_path / "out", FILES, "song.json") as room:
         room.temporary(FILES[0]).write_text("x")
     assert listing(tmp_path) == []
 
 
 def test_a_folder_that_we_made_stays_when_somebody_else_put_something_in(tmp_path: Path) -> None:
-    with Delivery(tmp_path / "out", FILES, "song.json"):
+    with OutputTransaction(tmp_path / "out", FILES, "song.json"):
         (tmp_path / "out" / "notes.txt").write_text("mine")
     assert listing(tmp_path / "out") == ["notes.txt"]
 
@@ -192,7 +192,7 @@ def test_our_own_results_are_replaced_by_a_second_run(tmp_path: Path) -> None:
 
 def refused(out: Path, name: str) -> None:
     before = {path: path.read_bytes() for path in out.iterdir() if path.is_file()}
-    with pytest.raises(CannotWrite) as caught, Delivery(out, FILES, "song.json"):
+    with pytest.raises(CannotWrite) as caught, OutputTransaction(out, FILES, "song.json"):
         pytest.fail("the long work began")
     assert name in caught.value.what
     assert caught.value.todo.startswith("Move or rename it")
@@ -243,7 +243,7 @@ def test_a_folder_or_a_link_in_the_way_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [FILES[0], FILES[1], "song.json"])
 def test_a_file_that_comes_into_the_way_during_the_work_stops_the_commit(tmp_path: Path, name: str) -> None:
     def late() -> None:
-        with Delivery(tmp_path / "out", FILES, "song.json") as room:
+        with OutputTransaction(tmp_path / "out", FILES, "song.json") as room:
             for file in FILES:
                 room.temporary(file).write_text("ours")
             (tmp_path / "out" / name).write_text("precious")
@@ -315,7 +315,7 @@ def test_an_earlier_result_that_was_edited_is_not_ours_any_more(tmp_path: Path) 
 @pytest.mark.parametrize("key", ["schema", "files", "earlier"])
 def test_a_record_may_not_speak_for_the_delivery(tmp_path: Path, key: str) -> None:
     def speak() -> None:
-        with Delivery(tmp_path / "out", [], "song.json") as room:
+        with OutputTransaction(tmp_path / "out", [], "song.json") as room:
             room.commit({key: 0})
 
     with pytest.raises(ValueError, match=key):
@@ -396,13 +396,13 @@ def test_the_dead_take_nothing_with_them_that_was_edited_or_committed(tmp_path: 
     out.mkdir()
     killed(out, dead())
     (out / FILES[0]).write_text("edited")
-    with Delivery(out, ["song - voice.wav"], "song.json"):
+    with OutputTransaction(out, ["song - voice.wav"], "song.json"):
         pass
     assert listing(out) == [FILES[0]]
     (out / FILES[0]).unlink()
     deliver(out, words="killed")
     killed(out, dead())
-    with Delivery(out, ["song - voice.wav"], "song.json"):
+    with OutputTransaction(out, ["song - voice.wav"], "song.json"):
         pass
     assert listing(out) == sorted([*FILES, "song.json"])
 
@@ -494,7 +494,7 @@ def test_a_number_that_another_process_has_by_now_keeps_no_killed_run_alive(tmp_
     out = tmp_path / "out"
     out.mkdir()
     os.utime(killed(out, os.getpid()), (1, 1))
-    outputs.clear_the_dead(out)
+    outputs.remove_stale_staging(out)
     assert listing(out) == []
 
 

@@ -12,10 +12,10 @@ from torch import Tensor
 from engine.backbones.gaussian import Gaussian
 from engine.methods import METHODS
 from engine.methods.dgmo import DGMO, START, STEPS, Fit, fitted, mask
-from engine.pipeline.cache import Shelf
-from engine.pipeline.masking import Fit as Frames
+from engine.pipeline.cache import DiskCache
+from engine.pipeline.masking import MaskProjector as Frames
 from engine.request import Request
-from engine.separation import Separator, Wish
+from engine.separation import OutputOptions, Separator
 from host_bridge.errors import Cancelled
 from host_bridge.types import Hertz, Samples
 
@@ -110,7 +110,7 @@ class Short(Gaussian):
 
 @pytest.fixture
 def separator(tmp_path: Path) -> Separator:
-    return Separator(Short(), Shelf(tmp_path / "shelf"))
+    return Separator(Short(), DiskCache(tmp_path / "shelf"))
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def song(tmp_path: Path) -> Path:
 
 def test_a_whole_job_nulls_at_the_regions_own_rate_and_channels(separator: Separator, song: Path, tmp_path: Path) -> None:
     request = Request.of(["-0.4", "-1"], method="dgmo", mode="ddim", steps=5, rounds=1)
-    told = separator.separate(song, request, Wish(tmp_path / "out"))
+    told = separator.separate(song, request, OutputOptions(tmp_path / "out"))
     stems = [soundfile.read(stem["path"])[0] for stem in told["stems"]]
     mix = soundfile.read(song)[0]
     assert [stem.shape for stem in stems] == [mix.shape] * 2
@@ -133,7 +133,9 @@ def test_a_whole_job_nulls_at_the_regions_own_rate_and_channels(separator: Separ
 
 
 def test_at_strength_zero_the_stem_is_the_mix(separator: Separator, song: Path, tmp_path: Path) -> None:
-    told = separator.separate(song, Request.of(["-1"], 0.0, method="dgmo", mode="ddim", steps=3), Wish(tmp_path / "out"))
+    told = separator.separate(
+        song, Request.of(["-1"], 0.0, method="dgmo", mode="ddim", steps=3), OutputOptions(tmp_path / "out")
+    )
     np.testing.assert_allclose(soundfile.read(told["stems"][0]["path"])[0], soundfile.read(song)[0], atol=1e-6)
 
 
@@ -149,7 +151,7 @@ def test_a_job_is_cancelled_in_the_middle_of_a_fit(separator: Separator, song: P
 
     request = Request.of(["-1"], method="dgmo", mode="ddim", steps=3, rounds=2)
     with pytest.raises(Cancelled):
-        separator.separate(song, request, Wish(tmp_path / "out"), stop)
+        separator.separate(song, request, OutputOptions(tmp_path / "out"), stop)
     assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
 
 
@@ -187,7 +189,7 @@ def test_all_rounds_of_a_job_are_steps_of_one_optimiser(
         return further(fit, magnitudes, shares, spread, steps, progress)
 
     monkeypatch.setattr(Fit, "further", noted)
-    separator.separate(song, Request.of(["-1"], method="dgmo", mode="ddim", steps=3, rounds=3), Wish(tmp_path / "out"))
+    separator.separate(song, Request.of(["-1"], method="dgmo", mode="ddim", steps=3, rounds=3), OutputOptions(tmp_path / "out"))
     assert begun == [0, STEPS]
 
 

@@ -11,13 +11,13 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from engine.backbones import BACKBONES, backbone_class
 from engine.backbones.base import Backbone, Conditioning
-from engine.backbones.batching import Passes, Work
+from engine.backbones.batching import BatchedModel, Cost
 from engine.backbones.gaussian import WIDTH, Gaussian
 from engine.inversion import INVERSIONS
 from engine.methods import METHODS
-from engine.methods.base import Estimate, turned
-from engine.pipeline.cache import Shelf
-from engine.pipeline.inference import Listener
+from engine.methods.base import Estimate, resolve_options
+from engine.pipeline.cache import DiskCache
+from engine.pipeline.inference import WindowRunner
 from engine.request import Request
 from engine.separation import Separator
 from host_bridge.errors import BadRequest
@@ -47,7 +47,7 @@ class Judged(Counting):
 class Lossy(Counting):
     """A codec that blurs, on latents a quarter as long and as high, as a VAE's are."""
 
-    exact_codec = False
+    lossless_codec = False
 
     def encode(self, features: Tensor) -> Tensor:
         return avg_pool2d(super().encode(features), 4).repeat(1, 8, 1, 1)
@@ -87,8 +87,8 @@ def sound(backbone: Counting) -> Tensor:
 
 
 def asked(backbone: Counting, request: Request) -> tuple[Estimate, int]:
-    passes = Passes(backbone)
-    listener = Listener(backbone, METHODS[request.method or ""], request, None, passes, backbone.embed(request.words))
+    passes = BatchedModel(backbone)
+    listener = WindowRunner(backbone, METHODS[request.method or ""], request, None, passes, backbone.embed(request.words))
     with torch.no_grad():
         return listener.answer(sound(backbone), 0), passes.done.passes
 
@@ -113,30 +113,30 @@ def test_it_gives_masks_in_range_and_takes_the_passes_that_it_promised(
     backbone: Counting, method: str, settings: dict[str, Any]
 ) -> None:
     request = Request.of(["-0.5", "1"], [1.0, 0.5], method=method, steps=4, **settings)
-    has_not = settings.keys() & {"draws", "rounds", "unlike_others", "renew", "guidance"} - METHODS[method].dials.keys()
+    has_not = settings.keys() & {"draws", "rounds", "unlike_others", "renew", "guidance"} - METHODS[method].options.keys()
     if has_not:
         with pytest.raises(BadRequest, match="knows nothing of"):
-            turned(METHODS[method], request)
+            resolve_options(METHODS[method], request)
         return
     told, passes = asked(backbone, request)
     assert told.masks.shape == told.features.shape == (2, WINDOWS, backbone.channels, FRAMES, 64)
     assert told.masks.min() >= 0
     assert told.masks.max() <= 1
     assert torch.isfinite(told.features).all()
-    assert passes == WINDOWS * METHODS[method].work(request, backbone).passes
+    assert passes == WINDOWS * METHODS[method].cost(request, backbone).passes
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_only_a_model_with_thresholds_is_asked_what_is_there(method: str) -> None:
     request = Request.of(["1"], method=method, steps=4)
-    without, judged = (METHODS[method].work(request, each).passes for each in (Counting(), Judged()))
+    without, judged = (METHODS[method].cost(request, each).passes for each in (Counting(), Judged()))
     assert judged - without in ({16} if method in {"joint", "zerosep", "dgmo"} else {0})
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_no_window_hears_who_else_is_in_its_batch(method: str) -> None:
     backbone, request = Counting(), Request.of(["-0.5", "1"], method=method, steps=4)
-    listener = Listener(backbone, METHODS[method], request, None, Passes(backbone), backbone.embed(request.words))
+    listener = WindowRunner(backbone, METHODS[method], request, None, BatchedModel(backbone), backbone.embed(request.words))
     windows = sound(backbone)
     with torch.no_grad():
         together, alone = listener.answer(windows, 0), listener.answer(windows[1:], 1)
@@ -151,12 +151,12 @@ def checkpoint(request: pytest.FixtureRequest, tiny: Callable[[str], Path]) -> B
 
 @pytest.mark.parametrize(("method", "mode"), [("joint", "ddpm"), ("zerosep", "ddim"), ("dgmo", "ddpm"), ("contrast", "ddpm")])
 def test_it_works_on_every_published_kind_of_model(checkpoint: Backbone, method: str, mode: str) -> None:
-    dials = {"draws": 1} if "draws" in METHODS[method].dials else {}
-    request = Request.of(["a dog", "rain"], method=method, steps=2, mode=mode, **dials)
+    options = {"draws": 1} if "draws" in METHODS[method].options else {}
+    request = Request.of(["a dog", "rain"], method=method, steps=2, mode=mode, **options)
     length = checkpoint.window // 16
     drawn = 0.1 * torch.randn(1, checkpoint.channels, length, generator=torch.Generator().manual_seed(1))
-    passes = Passes(checkpoint)
-    listener = Listener(checkpoint, METHODS[method], request, None, passes, checkpoint.embed(request.words))
+    passes = BatchedModel(checkpoint)
+    listener = WindowRunner(checkpoint, METHODS[method], request, None, passes, checkpoint.embed(request.words))
     with torch.no_grad():
         told = listener.answer(drawn, 0)
     assert told.masks.shape == (2, 1, checkpoint.channels, length // checkpoint.grid.hop, checkpoint.grid.bands)
@@ -164,19 +164,19 @@ def test_it_works_on_every_published_kind_of_model(checkpoint: Backbone, method:
     assert told.masks.min() >= 0
     assert told.masks.max() <= 1
     assert torch.isfinite(told.features).all()
-    assert passes.done == METHODS[method].work(request, checkpoint), "codec and all"
+    assert passes.done == METHODS[method].cost(request, checkpoint), "codec and all"
 
 
 def shift(mode: str, steps: int, before: float, after: float) -> float:
     """How far the closed form moves every number of a latent that was inverted under one mean and comes down under another:
     it does not depend on the number."""
-    from engine.inversion.base import Ladder, descend
+    from engine.inversion.base import Timesteps, denoise
 
-    model, rungs = Counting(), Ladder.build(Counting.schedule, steps)
+    model, timesteps = Counting(), Timesteps.build(Counting.schedule, steps)
     latent = torch.tensor([0.3]).double().reshape(1, 1, 1, 1)
-    trail = INVERSIONS[mode].climb(model.noise, rungs, latent, model.embed([str(before)]), [0])
+    inverted = INVERSIONS[mode].invert(model.noise, timesteps, latent, model.embed([str(before)]), [0])
     ends = [
-        descend(model.noise, rungs, INVERSIONS[mode], trail, model.embed([str(mean)]), model.embed([""]), torch.ones(1))
+        denoise(model.noise, timesteps, INVERSIONS[mode], inverted, model.embed([str(mean)]), model.embed([""]), torch.ones(1))
         for mean in (before, after)
     ]
     return float(ends[1] - ends[0])
@@ -188,12 +188,12 @@ def log_mask(request: Request) -> Tensor:
 
 def astray(mode: str, steps: int) -> Tensor:
     """By how much windows come back otherwise than they went, in log-magnitude: nothing by DDPM."""
-    from engine.inversion.base import Ladder, descend
+    from engine.inversion.base import Timesteps, denoise
 
-    model, rungs, one = Counting(), Ladder.build(Counting.schedule, steps), torch.ones(WINDOWS)
+    model, timesteps, one = Counting(), Timesteps.build(Counting.schedule, steps), torch.ones(WINDOWS)
     latent, null = model.encode(model.analyse(sound(model))), model.embed([""] * WINDOWS)
-    trail = INVERSIONS[mode].climb(model.noise, rungs, latent, null, [0] * WINDOWS)
-    return WIDTH * (descend(model.noise, rungs, INVERSIONS[mode], trail, null, null, one) - latent)
+    inverted = INVERSIONS[mode].invert(model.noise, timesteps, latent, null, [0] * WINDOWS)
+    return WIDTH * (denoise(model.noise, timesteps, INVERSIONS[mode], inverted, null, null, one) - latent)
 
 
 @pytest.mark.parametrize("mode", INVERSIONS)
@@ -242,22 +242,24 @@ def test_dgmo_in_closed_form_is_the_share_of_its_last_references() -> None:
 def test_another_strength_neither_climbs_nor_enters_the_codec(tmp_path: Path) -> None:
     backbone, seen = Lossy(), list[float]()
 
-    def work(strength: float) -> Work:
+    def work(strength: float) -> Cost:
         request = Request.of(["-0.4", "1"], strength, method="zerosep", steps=4)
-        passes = Passes(backbone, lambda done, _: seen.append(done), METHODS["zerosep"].work(request, backbone) * WINDOWS)
-        listener = Listener(backbone, METHODS["zerosep"], request, Shelf(tmp_path), passes, backbone.embed(request.words))
+        passes = BatchedModel(backbone, lambda done, _: seen.append(done), METHODS["zerosep"].cost(request, backbone) * WINDOWS)
+        listener = WindowRunner(
+            backbone, METHODS["zerosep"], request, DiskCache(tmp_path), passes, backbone.embed(request.words)
+        )
         with torch.no_grad():
             listener.answer(sound(backbone), 0)
         return passes.done
 
-    assert work(0.5) == Work(4 + 2 * 2 * 4, encodes=1, decodes=2 + 1) * WINDOWS
+    assert work(0.5) == Cost(4 + 2 * 2 * 4, encodes=1, decodes=2 + 1) * WINDOWS
     assert seen == sorted(seen)
     assert 0.9 < seen[-1] < 1
-    assert work(1.0) == Work(2 * 4, encodes=0, decodes=2) * WINDOWS
+    assert work(1.0) == Cost(2 * 4, encodes=0, decodes=2) * WINDOWS
 
 
 def test_an_unknown_dial_of_a_method_is_refused_before_any_file_is_read() -> None:
-    separator = Separator(Counting(), Shelf(Path("nowhere")))
+    separator = Separator(Counting(), DiskCache(Path("nowhere")))
     with pytest.raises(BadRequest, match='"joint" knows nothing of rounds'):
         separator.check(Request.of(["1"], method="joint", rounds=2))
     separator.check(Request.of(["1", "2"], method="zerosep", rounds=2, unlike_others=True))

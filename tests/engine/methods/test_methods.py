@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.backbones.batching import Passes
+from engine.backbones.batching import BatchedModel
 from engine.backbones.pocket import Pocket
 from engine.methods import METHODS
-from engine.methods.base import Estimate, exponents, guidances, settle
-from engine.pipeline.inference import Listener
+from engine.methods.base import Estimate, finalise_masks, guidances, mask_exponents
+from engine.pipeline.inference import WindowRunner
 from engine.request import Request
 
 WINDOWS = 2
@@ -29,9 +29,9 @@ def sound(pocket: Pocket) -> Tensor:
 
 
 def estimate(pocket: Pocket, sound: Tensor, request: Request) -> tuple[Estimate, int]:
-    passes = Passes(pocket)
+    passes = BatchedModel(pocket)
     table = pocket.embed([*request.prompts, request.unlike, ""])
-    listener = Listener(pocket, METHODS[request.method or ""], request, None, passes, table)
+    listener = WindowRunner(pocket, METHODS[request.method or ""], request, None, passes, table)
     with torch.no_grad():
         return listener.answer(sound, 0), passes.done.passes
 
@@ -47,7 +47,7 @@ def test_a_method_gives_masks_in_range_and_takes_the_passes_that_it_promised(
     assert told.masks.min() >= 0
     assert told.masks.max() <= 1
     assert torch.isfinite(told.features).all()
-    assert passes == WINDOWS * METHODS[method].work(request, pocket).passes
+    assert passes == WINDOWS * METHODS[method].cost(request, pocket).passes
 
 
 @pytest.mark.parametrize("mode", ["ddpm", "ddim"])
@@ -57,7 +57,7 @@ def test_passes_are_promised_rightly_for_every_strength_and_mode(
     pocket: Pocket, sound: Tensor, method: str, mode: str, strength: float
 ) -> None:
     request = Request.of(["drums", "bass"], [strength, 1.0], method=method, mode=mode, steps=3)
-    assert estimate(pocket, sound, request)[1] == WINDOWS * METHODS[method].work(request, pocket).passes
+    assert estimate(pocket, sound, request)[1] == WINDOWS * METHODS[method].cost(request, pocket).passes
 
 
 @pytest.mark.parametrize("method", ["joint", "contrast", "nmf"])
@@ -75,7 +75,7 @@ def test_the_same_seed_gives_the_same_masks(pocket: Pocket, sound: Tensor, metho
 
 @pytest.mark.parametrize("method", ["zerosep", "joint"])
 def test_several_prompts_at_once_cost_one_climb(pocket: Pocket, method: str) -> None:
-    one, three = (METHODS[method].work(Request.of(p, steps=10), pocket).passes for p in (["drums"], ["drums", "bass", "flute"]))
+    one, three = (METHODS[method].cost(Request.of(p, steps=10), pocket).passes for p in (["drums"], ["drums", "bass", "flute"]))
     assert three - one == 2 * (10 + 8), "a descent and a question more for each further prompt, and no climb"
 
 
@@ -107,7 +107,7 @@ def settled_by(method: str, masks: Tensor, strengths: list[float]) -> Tensor:
     if guided is not None:  # what such a method would say: the mask to the strength that it was asked for, 1 instead of 0
         asked = torch.where(guided > 0, guided, torch.ones_like(guided))
         masks = masks ** asked.reshape(-1, *[1] * (masks.dim() - 1))
-    return settle(masks, exponents(METHODS[method], request), torch.ones(len(masks)), guided)
+    return finalise_masks(masks, mask_exponents(METHODS[method], request), torch.ones(len(masks)), guided)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -141,18 +141,18 @@ def test_at_full_strength_nothing_is_given_away_twice_and_more_strength_takes_no
 def test_a_sound_that_is_not_there_takes_nothing_from_the_others() -> None:
     masks = torch.full((2, 10), 0.8)
     for guided in (None, torch.ones(2)):
-        assert torch.equal(settle(masks, torch.ones(2), torch.tensor([0, 1]), guided)[1], masks[1])
+        assert torch.equal(finalise_masks(masks, torch.ones(2), torch.tensor([0, 1]), guided)[1], masks[1])
 
 
 def test_an_absent_stem_is_silent_unless_its_strength_is_zero() -> None:
     masks = torch.full((2, 10), 0.4)
-    settled = settle(masks, torch.tensor([0.5, 1.0]), torch.tensor([0, 1]))
+    settled = finalise_masks(masks, torch.tensor([0.5, 1.0]), torch.tensor([0, 1]))
     assert settled[0].max() == 0
-    assert settle(masks, torch.tensor([0.0, 1.0]), torch.tensor([0, 1]))[0].min() == 1
+    assert finalise_masks(masks, torch.tensor([0.0, 1.0]), torch.tensor([0, 1]))[0].min() == 1
 
 
 def test_masks_shrink_steadily_with_strength() -> None:
     mask = torch.rand(1, 1000, generator=torch.Generator().manual_seed(0))
-    means = [float(settle(mask, torch.tensor([omega]), torch.ones(1)).mean()) for omega in (0, 0.25, 0.5, 0.75, 1)]
+    means = [float(finalise_masks(mask, torch.tensor([omega]), torch.ones(1)).mean()) for omega in (0, 0.25, 0.5, 0.75, 1)]
     assert means == sorted(means, reverse=True)
     assert means[0] == 1

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.backbones import tuning
-from engine.backbones.base import Conditioning, guided
+from engine.backbones.base import Conditioning, guided_epsilon
 from engine.backbones.gaussian import Gaussian
 from engine.backbones.pocket import Pocket
 from engine.execution.plain import REFERENCE
 from engine.inversion import INVERSIONS
-from engine.inversion.base import Ladder, descend
-from engine.pipeline.cache import Shelf
+from engine.inversion.base import Timesteps, denoise
+from engine.pipeline.cache import DiskCache
 from engine.request import Request
-from engine.separation import Separator, Wish
+from engine.separation import OutputOptions, Separator
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +43,9 @@ def separate(pocket: Pocket, tmp_path: Path) -> Run:
         path = tmp_path / f"{len(sound)}-{rate}.wav"
         soundfile.write(path, sound, rate, subtype="DOUBLE")
         request = Request.of(prompts, **{"steps": 2, **settings})  # type: ignore[arg-type]
-        sidecar = Separator(pocket, Shelf(tmp_path / "cache")).separate(path, request, Wish(out=tmp_path / f"out-{path.stem}"))
+        sidecar = Separator(pocket, DiskCache(tmp_path / "cache")).separate(
+            path, request, OutputOptions(out=tmp_path / f"out-{path.stem}")
+        )
         stems = [soundfile.read(stem["path"], always_2d=True)[0] for stem in sidecar["stems"]]
         return np.sum(stems, 0), soundfile.read(sidecar["rest"], always_2d=True)[0], sidecar
 
@@ -91,32 +93,32 @@ def test_c_silence_in_is_silence_out(separate: Run) -> None:
 def test_d_a_ddpm_round_trip_is_the_latent_to_rounding() -> None:
     pocket = Pocket(torch.device("cpu"))
     # in bf16 the rounding itself is 0.6 %, since a batch rounds its sums otherwise than an item
-    tuning.settle(pocket, REFERENCE)
+    tuning.tune(pocket, REFERENCE)
     sound = torch.tensor(music(2.56, 16_000)[:, 0], dtype=torch.float32)[None, None]
-    latent, ladder, null = pocket.encode(pocket.analyse(sound)), Ladder.build(pocket.schedule, 20), pocket.embed([""])
-    trail = INVERSIONS["ddpm"].climb(pocket.noise, ladder, latent, null, [1])
-    back = descend(pocket.noise, ladder, INVERSIONS["ddpm"], trail, null, null, torch.ones(1))[0]
+    latent, timesteps, null = pocket.encode(pocket.analyse(sound)), Timesteps.build(pocket.schedule, 20), pocket.embed([""])
+    inverted = INVERSIONS["ddpm"].invert(pocket.noise, timesteps, latent, null, [1])
+    back = denoise(pocket.noise, timesteps, INVERSIONS["ddpm"], inverted, null, null, torch.ones(1))[0]
     assert (back - latent).norm() / latent.norm() < 1e-4
 
 
 def test_e_at_full_strength_one_branch_equals_two(pocket: Pocket) -> None:
     x = torch.randn(1, 32, 32, 16, generator=torch.Generator().manual_seed(0))
     levels, prompt, null = torch.tensor([401]), pocket.embed(["drums"]), pocket.embed([""])
-    once = guided(pocket.noise, x, levels, prompt, null, torch.ones(1))
+    once = guided_epsilon(pocket.noise, x, levels, prompt, null, torch.ones(1))
     blank, told = pocket.noise(x, levels, null), pocket.noise(x, levels, prompt)
     torch.testing.assert_close(once, blank + 1.0 * (told - blank), atol=1e-5, rtol=1e-5)
 
 
 def test_f_a_batched_inversion_is_a_sequential_one_with_the_same_noise(pocket: Pocket) -> None:
     latent = torch.randn(1, 32, 32, 16, generator=torch.Generator().manual_seed(0))
-    ladder, null = Ladder.build(pocket.schedule, 6), pocket.embed([""])
+    timesteps, null = Timesteps.build(pocket.schedule, 6), pocket.embed([""])
 
     def sequential(x: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
         rows = [torch.tensor([i]) for i in range(len(x))]
         return torch.cat([pocket.noise(x[row], levels[row], conditioning.rows(row)) for row in rows])
 
-    batched, single = (INVERSIONS["ddpm"].climb(noise, ladder, latent, null, [1]) for noise in (pocket.noise, sequential))
-    assert torch.equal(batched.top, single.top)
+    batched, single = (INVERSIONS["ddpm"].invert(noise, timesteps, latent, null, [1]) for noise in (pocket.noise, sequential))
+    assert torch.equal(batched.latent, single.latent)
     assert (batched.noises - single.noises).norm() / batched.noises.norm() < 0.02
 
 
@@ -131,10 +133,10 @@ def test_g_a_stem_keeps_the_level_of_its_mix(separate: Run, gain_db: float) -> N
 def test_h_a_v_predicting_network_comes_back_from_ddim() -> None:
     model = Gaussian(speaks_v=True)
     latent = 0.5 * torch.randn(1, 1, 16, 64, generator=torch.Generator().manual_seed(0))
-    ladder, null = Ladder.build(model.schedule, 100), model.embed([""])
-    trail = INVERSIONS["ddim"].climb(model.noise, ladder, latent, null, [0])
-    assert float(trail.top.std()) == pytest.approx(1, abs=0.1), "taken for epsilon, v would leave 0.2"
-    back = descend(model.noise, ladder, INVERSIONS["ddim"], trail, null, null, torch.ones(1))[0]
+    timesteps, null = Timesteps.build(model.schedule, 100), model.embed([""])
+    inverted = INVERSIONS["ddim"].invert(model.noise, timesteps, latent, null, [0])
+    assert float(inverted.latent.std()) == pytest.approx(1, abs=0.1), "taken for epsilon, v would leave 0.2"
+    back = denoise(model.noise, timesteps, INVERSIONS["ddim"], inverted, null, null, torch.ones(1))[0]
     assert (back - latent).norm() / latent.norm() < 0.05
 
 
@@ -142,7 +144,7 @@ def test_h_a_v_predicting_network_comes_back_from_ddim() -> None:
 def test_i_a_prompt_is_a_string_in_every_mode(pocket: Pocket, tmp_path: Path, mode: str) -> None:
     soundfile.write(tmp_path / "in.wav", music(0.5, 16_000), 16_000)
     request = Request.of(["the drum kit"], mode=mode, steps=2, unlike="piano")
-    sidecar = Separator(pocket, Shelf(tmp_path / "cache")).separate(tmp_path / "in.wav", request, Wish())
+    sidecar = Separator(pocket, DiskCache(tmp_path / "cache")).separate(tmp_path / "in.wav", request, OutputOptions())
     assert sidecar["stems"][0]["prompt"] == "the drum kit"
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from engine.audio.chunks import Layout, Tape
+from engine.audio.chunks import ChunkLayout, OverlapAddFile
 from engine.backbones import mel
-from engine.pipeline.masking import Fit
+from engine.pipeline.masking import MaskProjector
 from host_bridge.types import Hertz, Samples
 
 RATES = [8000, 16000, 22050, 44100, 48000, 96000, 192000]
@@ -20,30 +20,32 @@ def noise(length: int, channels: int = 2) -> np.ndarray:
 
 @pytest.mark.parametrize("rate", [100, *RATES])
 def test_masks_of_one_give_back_the_mixture(rate: int) -> None:
-    fit = Fit(mel.GRID, mel.RATE, Hertz(rate))
+    projector = MaskProjector(mel.GRID, mel.RATE, Hertz(rate))
     hops = 5
-    around = noise(hops * fit.hop + 2 * fit.context)
-    out = fit.apply(around, torch.ones(3, 1, hops + 3, 64))
+    around = noise(hops * projector.hop + 2 * projector.context)
+    out = projector.apply(around, torch.ones(3, 1, hops + 3, 64))
     for stem in out:
-        np.testing.assert_allclose(stem, around[fit.context : -fit.context], atol=1e-12)
+        np.testing.assert_allclose(stem, around[projector.context : -projector.context], atol=1e-12)
 
 
 def test_masks_that_sum_to_one_split_the_mixture() -> None:
-    fit = Fit(mel.GRID, mel.RATE, Hertz(44100))
-    around = noise(8 * fit.hop + 2 * fit.context)
+    projector = MaskProjector(mel.GRID, mel.RATE, Hertz(44100))
+    around = noise(8 * projector.hop + 2 * projector.context)
     share = torch.rand(1, 1, 11, 64, generator=torch.Generator().manual_seed(0))
-    stems = fit.apply(around, torch.cat([share, 1 - share]))
-    np.testing.assert_allclose(stems.sum(0), around[fit.context : -fit.context], atol=1e-6)
+    stems = projector.apply(around, torch.cat([share, 1 - share]))
+    np.testing.assert_allclose(stems.sum(0), around[projector.context : -projector.context], atol=1e-6)
 
 
 def test_blocks_meet_without_a_seam() -> None:
-    fit = Fit(mel.GRID, mel.RATE, Hertz(16000))
-    hops, context = 12, fit.context
-    sound = noise(hops * fit.hop + 2 * context)
+    projector = MaskProjector(mel.GRID, mel.RATE, Hertz(16000))
+    hops, context = 12, projector.context
+    sound = noise(hops * projector.hop + 2 * context)
     masks = torch.rand(1, 1, hops + 3, 64, generator=torch.Generator().manual_seed(0))
-    whole = fit.apply(sound, masks)[0]
+    whole = projector.apply(sound, masks)[0]
     halves = [
-        fit.apply(sound[first * fit.hop : (first + 6) * fit.hop + 2 * context], masks[:, :, first : first + 9])[0]
+        projector.apply(
+            sound[first * projector.hop : (first + 6) * projector.hop + 2 * context], masks[:, :, first : first + 9]
+        )[0]
         for first in (0, 6)
     ]
     np.testing.assert_allclose(np.concatenate(halves), whole, atol=1e-12)
@@ -51,13 +53,13 @@ def test_blocks_meet_without_a_seam() -> None:
 
 @pytest.mark.parametrize("rate", RATES)
 def test_a_mask_lands_at_its_own_moment(rate: int, tmp_path: Path) -> None:
-    fit, seconds = Fit(mel.GRID, mel.RATE, Hertz(rate)), 2
-    tape = Tape(tmp_path / "tape.npy", Layout(seconds * 100, 256), slots=1, channels=1, bands=64)
+    projector, seconds = MaskProjector(mel.GRID, mel.RATE, Hertz(rate)), 2
+    tape = OverlapAddFile(tmp_path / "tape.npy", ChunkLayout(seconds * 100, 256), slots=1, channels=1, bands=64)
     values = np.zeros((1, 1, 256, 64), np.float32)
     values[:, :, 100:] = 1  # from 1 s on
-    tape.lay(values)
-    masks = fit.masks(tape, Samples(0), seconds * rate // fit.hop)[0, 0, :, 0]
-    centres_s = (np.arange(len(masks)) - 1) * fit.hop / rate
+    tape.append(values)
+    masks = projector.masks(tape, Samples(0), seconds * rate // projector.hop)[0, 0, :, 0]
+    centres_s = (np.arange(len(masks)) - 1) * projector.hop / rate
     crossing_s = float(np.interp(0.5, masks.numpy(), centres_s))
     assert crossing_s == pytest.approx(1.0, abs=0.009)
 

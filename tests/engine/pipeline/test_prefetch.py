@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.pipeline.prefetch import ahead, behind
+from engine.pipeline.prefetch import prefetch, write_behind
 
 
 def test_items_come_in_their_order_and_one_is_made_while_another_is_used() -> None:
@@ -17,12 +17,12 @@ def test_items_come_in_their_order_and_one_is_made_while_another_is_used() -> No
             yield number
 
     found = []
-    for number in ahead(making()):
+    for number in prefetch(making()):
         if number + 1 < len(made):
             assert made[number + 1].wait(10)  # while this one is used
         found.append(number)
     assert found == [0, 1, 2, 3]
-    assert list(ahead([])) == []
+    assert list(prefetch([])) == []
 
 
 def test_what_goes_wrong_is_raised_where_the_item_would_have_come() -> None:
@@ -30,7 +30,7 @@ def test_what_goes_wrong_is_raised_where_the_item_would_have_come() -> None:
         yield 1
         raise OSError("the disk is gone")
 
-    items = ahead(making())
+    items = prefetch(making())
     assert next(items) == 1
     with pytest.raises(OSError, match="the disk is gone"):
         next(items)
@@ -44,7 +44,7 @@ def test_whoever_stops_early_leaves_no_thread_and_only_one_item_too_many() -> No
             made.append(number)
             yield number
 
-    items = ahead(making())
+    items = prefetch(making())
     assert next(items) == 0
     items.close()
     assert len(made) <= 2
@@ -58,7 +58,7 @@ def test_what_is_handed_over_is_done_in_order_and_beside_the_next() -> None:
         assert free.wait(10)
         done.append(number)
 
-    with behind(work) as put:
+    with write_behind(work) as put:
         put(0)  # returns, though it cannot be done yet
         assert done == []
         free.set()
@@ -74,7 +74,7 @@ def test_work_that_fails_behind_is_heard_of(items: int) -> None:
         raise OSError("the disk is full")
 
     def go() -> None:
-        with behind(work) as put:
+        with write_behind(work) as put:
             for number in range(items):
                 put(number)
 
@@ -85,7 +85,7 @@ def test_work_that_fails_behind_is_heard_of(items: int) -> None:
 
 def test_what_goes_wrong_in_front_is_what_is_raised() -> None:
     def go() -> None:
-        with behind(lambda _: None) as put:
+        with write_behind(lambda _: None) as put:
             put(1)
             raise KeyError("front")
 

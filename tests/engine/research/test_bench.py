@@ -9,7 +9,7 @@ import torch
 from engine.audio.metrics import si_sdr
 from engine.backbones.gaussian import Gaussian
 from engine.methods import METHODS
-from engine.pipeline.cache import Shelf
+from engine.pipeline.cache import DiskCache
 from engine.research.bench import command, goals, nulls, presence, quality, speed
 from engine.research.bench.quality import FLOOR, ORACLE
 from engine.research.bench.tables import mean, table, tenths
@@ -39,7 +39,7 @@ def nothing() -> None:
 
 @pytest.fixture
 def separator(tmp_path: Path) -> Separator:
-    return Separator(Gaussian(), Shelf(tmp_path / "shelf"))
+    return Separator(Gaussian(), DiskCache(tmp_path / "shelf"))
 
 
 @pytest.fixture(scope="module")

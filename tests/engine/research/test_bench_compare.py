@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from engine.backbones.gaussian import Gaussian
-from engine.pipeline.cache import Shelf
+from engine.pipeline.cache import DiskCache
 from engine.research.bench import command, report
 from engine.research.bench.clap import Clap
-from engine.research.bench.comparison import Ceiling, Mixture, Ours, Outside, Row, System, compare, request_for
+from engine.research.bench.comparison import Ceiling, ComparisonRow, MixtureSystem, Ours, Outside, System, compare, request_for
 from engine.research.bench.manifest import Question, write
 from engine.research.bench.mixing import written
 from engine.separation import Separator
@@ -32,7 +32,7 @@ def nothing() -> None:
 
 @pytest.fixture
 def separator(tmp_path: Path) -> Separator:
-    return Separator(Gaussian(), Shelf(tmp_path / "shelf"))
+    return Separator(Gaussian(), DiskCache(tmp_path / "shelf"))
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def questions(tmp_path: Path) -> list[Question]:
 
 
 def test_floor_ours_and_ceiling_answer_every_question(tmp_path: Path, separator: Separator, questions: list[Question]) -> None:
-    systems: list[System] = [Mixture(), Ours(separator, "contrast"), Ceiling(separator)]
+    systems: list[System] = [MixtureSystem(), Ours(separator, "contrast"), Ceiling(separator)]
     rows = [*compare(systems, questions, tmp_path / "keep", nothing)]
     assert [row.system for row in rows] == [
         name for name in ("mixture", "gaussian contrast", "gaussian oracle mask") for _ in range(3)
@@ -83,10 +83,10 @@ def test_a_method_is_one_of_ours_or_a_preset_that_is_a_way_of_working() -> None:
             request_for(name, "drums")
 
 
-def rows_of(figures: dict[str, list[float]], prompt: str = "drums") -> list[Row]:
+def rows_of(figures: dict[str, list[float]], prompt: str = "drums") -> list[ComparisonRow]:
     asked = [Question(str(n), Path("m.wav"), prompt, Path("t.wav")) for n in range(3)]
     return [
-        Row(system, question, {"sir": value, "lag": -value})
+        ComparisonRow(system, question, {"sir": value, "lag": -value})
         for system, values in figures.items()
         for question, value in zip(asked, values, strict=True)
     ]
@@ -101,8 +101,8 @@ def test_ratios_are_medians_and_lags_the_worst() -> None:
 
 def test_what_one_refuses_counts_for_nobody_unless_it_refuses_all() -> None:
     rows = rows_of({"a": [1.0, 2.0, 3.0], "b": [4.0, 5.0, 6.0]})
-    rows[4] = Row("b", rows[4].question, refused="It fell over.")
-    rows += [Row("c", row.question, refused="It knows no drums.") for row in rows[:3]]
+    rows[4] = ComparisonRow("b", rows[4].question, refused="It fell over.")
+    rows += [ComparisonRow("c", row.question, refused="It knows no drums.") for row in rows[:3]]
     page = report.summary(rows, {})
     lines = {line.strip("|").split("|")[0].strip(): line for line in page.splitlines() if line.startswith("|")}
     assert [cell.strip() for cell in lines["a"].strip("|").split("|")] == ["a", "2", "2.0", "-3"]
@@ -129,7 +129,7 @@ class Ear(Clap):
 
 
 def test_embedded_figures_are_of_stems_whose_sound_is_there(tmp_path: Path, questions: list[Question]) -> None:
-    rows, crowd = report.embedded([*compare([Mixture()], questions, tmp_path / "keep", nothing)], Ear())
+    rows, crowd = report.embedded([*compare([MixtureSystem()], questions, tmp_path / "keep", nothing)], Ear())
     assert len(rows) == len(questions)
     told = {row.question.id: row.figures for row in rows}
     assert "clap_a" not in told["one absent"]

@@ -17,7 +17,7 @@ from engine.backbones.pocket.vocabulary import SOURCES
 from engine.research.pocket_training import heldout, kits, patches, rooms, soundfonts, speech, worlds
 from engine.research.pocket_training.__main__ import main
 from engine.research.pocket_training.bank import CLUTTER, Bank, Takes
-from engine.research.pocket_training.composer import OTHERS, PARTS, Note, Part, take
+from engine.research.pocket_training.composer import OTHERS, PARTS, MusicalPart, Note, take
 from engine.research.pocket_training.kits import Stroke
 from engine.research.pocket_training.rooms import LONGEST, WINDOW, Elsewhere, Odds
 from engine.research.pocket_training.soundfonts import Soundfont
@@ -158,7 +158,7 @@ def test_no_held_out_soundfont_is_trained_on() -> None:
 
 def test_speech_prompts_that_are_not_installed_are_an_error_that_names_their_package(tmp_path: Path) -> None:
     with pytest.raises(ZeroStemError, match="apt-get install some-voice"):
-        speech.prompts(np.random.default_rng(0), speech.Speaker(tmp_path, "*.ogg", "some-voice", "MIT"))
+        speech.prompts(np.random.default_rng(0), speech.SpeechVoice(tmp_path, "*.ogg", "some-voice", "MIT"))
 
 
 # Rooms
@@ -348,8 +348,8 @@ def test_a_soundfont_that_is_not_installed_is_an_error_that_names_its_package() 
 @pytest.mark.needs("libfluidsynth.so.3", "the soundfont TimGM6mb")
 def test_a_soundfont_plays_the_same_take_for_the_same_seed() -> None:
     pytest.importorskip("fluidsynth", reason="pyfluidsynth is not installed: pip install 'zerostem[train]'")
-    player = soundfonts.Player(soundfonts.HELD_OUT)
-    part = Part((0,), ("keys",), 40, 80)
+    player = soundfonts.SoundfontPlayer(soundfonts.HELD_OUT)
+    part = MusicalPart((0,), ("keys",), 40, 80)
     once, again = (soundfonts.render(player, np.random.default_rng(1), part, 1)[0] for _ in range(2))
     player.close()
     assert np.abs(once).max() > 0.01

@@ -8,10 +8,10 @@ import torch
 
 from engine.backbones import load
 from engine.backbones.base import Backbone
-from engine.backbones.batching import Work
+from engine.backbones.batching import Cost
 from engine.backbones.gaussian import Gaussian
 from engine.research.bench import command_speed, plots, published, races
-from engine.research.bench.races import Course, Result
+from engine.research.bench.races import Course, RaceResult
 from host_bridge.errors import BadRequest
 
 pytestmark = pytest.mark.slow
@@ -39,13 +39,13 @@ def test_on_published_networks_too_and_with_as_few_passes_as_there_can_be(
     model = load(key, CPU, tiny(key))
     race = run(model, mode, ("a dog", "rain", "a car"), windows=1, steps=3)
     assert race.difference < 1e-4
-    assert race.recipe_work == Work(3 * {"ddpm": 3, "ddim": 4}[mode] * 3, encodes=3, decodes=3)
-    assert race.engine_work == Work(3 + 3 * 3, encodes=1, decodes=3 + 1)
+    assert race.recipe_work == Cost(3 * {"ddpm": 3, "ddim": 4}[mode] * 3, encodes=3, decodes=3)
+    assert race.engine_work == Cost(3 + 3 * 3, encodes=1, decodes=3 + 1)
 
 
 def test_a_page_for_each_way_and_a_row_for_each_race(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(races, "PROMPTS", PROMPTS)
-    said, kept = list[str](), list[Result]()
+    said, kept = list[str](), list[RaceResult]()
     course = Course("closed form", Gaussian, goals={("ddpm", 2): 2.5})
     pages = [*races.told(course, 2, (1, 2), (3.0, 6.0), said.append, kept)]
     assert len(said) == len(kept) == 6
@@ -60,7 +60,7 @@ def test_a_page_for_each_way_and_a_row_for_each_race(monkeypatch: pytest.MonkeyP
 def test_the_picture_shows_every_race(tmp_path: Path) -> None:
     plots.draw(
         tmp_path / "speed.png",
-        [Result("pocket", "ddpm", 1, 10.0, 1.4, 2.9, 2.5), Result("pocket", "ddim", 4, 10.0, 2, 5, None)],
+        [RaceResult("pocket", "ddpm", 1, 10.0, 1.4, 2.9, 2.5), RaceResult("pocket", "ddim", 4, 10.0, 2, 5, None)],
     )
     assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG")
 

@@ -13,7 +13,17 @@ import pytest
 
 from host_bridge.client.client import Client, NoDaemon, Refused
 from host_bridge.errors import BadRequest, Code
-from host_bridge.protocol.messages import Accepted, Cancelled, Done, Fail, Heartbeat, Message, Plan, PlanRow, Progress
+from host_bridge.protocol.messages import (
+    Accepted,
+    CancelledMessage,
+    Done,
+    Fail,
+    Heartbeat,
+    Message,
+    PlanQuery,
+    PlanRow,
+    ProgressMessage,
+)
 from host_bridge.spool.documents import RequestFile
 from host_bridge.types import Stem, new_id
 
@@ -37,7 +47,7 @@ def test_progress_is_told_while_it_runs(house: "House", region: Path, request_fi
     house.work_s = 0.6
     with house.client() as client:
         job = client.submit(request_file, region)
-        told = [message.permille for message in client.watch(job) if isinstance(message, Progress)]
+        told = [message.permille for message in client.watch(job) if isinstance(message, ProgressMessage)]
     assert len(told) >= 2
     assert told == sorted(told)
 
@@ -71,7 +81,7 @@ def test_cancelled_is_answered_within_a_second_and_nothing_is_kept(
         began = time.monotonic()
         client.cancel(job)
         in_time(time.monotonic() - began, 1)
-        assert [*client.watch(job)][-1] == Cancelled(job)
+        assert [*client.watch(job)][-1] == CancelledMessage(job)
         assert client.job(job).state == "cancelled"
         assert client.spool.result(job) is None
 
@@ -112,7 +122,7 @@ def test_a_strength_is_kept_and_a_stem_that_is_not_there_is_refused(
         job = client.submit(request_file, region)
         [*client.watch(job)]
         client.strength(job, "drums", 400, wait=True)
-        assert client.spool.unsettled(job) == {"drums": 400}
+        assert client.spool.stems_to_rerender(job) == {"drums": 400}
         with pytest.raises(Refused, match="no stem"):
             client.strength(job, "tuba", 400)
 
@@ -144,7 +154,7 @@ def test_models_devices_plans_and_jobs_come_as_rows(house: "House", region: Path
 
 def test_what_is_only_said_bears_the_token_and_its_answer_comes_to_whoever_listens(house: "House") -> None:
     with house.client() as client:
-        client.say(Plan("", "my-own-plan", "dummy", 90, 2))
+        client.say(PlanQuery("", "my-own-plan", "dummy", 90, 2))
         row, end = client.listen(3), client.listen(3)
         assert isinstance(row, PlanRow)
         assert (row.id, row.expected_s) == ("my-own-plan", 90)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from host_bridge.files import atomic
-from host_bridge.files.plain import write_whole
+from host_bridge.files.plain import write_atomic
 from host_bridge.spool.delivery import deliver
 from installers import file_transaction
 
@@ -68,7 +68,7 @@ def test_a_share_that_knows_no_fsync_is_written_to_and_delivered_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     monkeypatch.setattr(os, "fsync", busy(10**9, number, os.fsync))
-    write_whole(tmp_path / "a.json", b"x")
+    write_atomic(tmp_path / "a.json", b"x")
     (tmp_path / "share").mkdir()
     [place] = deliver([tmp_path / "a.json"], tmp_path / "share", "job")
     assert place.read_bytes() == b"x"
@@ -91,7 +91,7 @@ def of_folders(number: int, act: Callable[[int], None]) -> Callable[[int], None]
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.EBADF, errno.EACCES])
 def test_a_folder_that_cannot_be_synced_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     monkeypatch.setattr(os, "fsync", of_folders(number, os.fsync))
-    write_whole(tmp_path / "a.json", b"x")
+    write_atomic(tmp_path / "a.json", b"x")
     assert (tmp_path / "a.json").read_bytes() == b"x"
 
 

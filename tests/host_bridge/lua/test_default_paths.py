@@ -46,7 +46,7 @@ def test_on_linux(lua: str, variables: dict[str, str], monkeypatch: pytest.Monke
         monkeypatch.setenv(name, value)
     system = Unix("zerostem", appauthor=False)
     command, spool, engine = usual(lua, "linux", {"HOME": "/home of/me", **variables})
-    assert command == str(linux.door().path)
+    assert command == str(linux.launcher().path)
     assert spool == f"{system.user_data_dir}/spool"
     if variables:
         assert engine == f"{system.user_runtime_dir}/engine.json"
@@ -64,7 +64,7 @@ def test_on_a_mac(lua: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_on_windows(lua: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCALAPPDATA", "/local")
     command, spool, engine = usual(lua, "windows", {"LOCALAPPDATA": "/local"})
-    assert command.replace("\\", "/") == str(windows.door().path)
+    assert command.replace("\\", "/") == str(windows.launcher().path)
     assert (spool, engine) == ("/local\\zerostem\\spool", "/local\\Temp\\zerostem\\engine.json")
 
 

@@ -23,7 +23,7 @@ from host_bridge.protocol.messages import (
     Message,
     ModelRow,
     Ping,
-    Progress,
+    ProgressMessage,
     Strength,
     Submit,
     Sync,
@@ -165,7 +165,12 @@ def test_the_reply_of_ardour_is_read_though_its_address_is_none() -> None:
 
 
 def test_a_message_that_we_may_not_send_is_our_own_fault() -> None:
-    for message in (Submit("token", "../up"), Progress(JOB, 2000, "", 0), Strength("t", JOB, "a\nb", 1), Submit("\ud800", JOB)):
+    for message in (
+        Submit("token", "../up"),
+        ProgressMessage(JOB, 2000, "", 0),
+        Strength("t", JOB, "a\nb", 1),
+        Submit("\ud800", JOB),
+    ):
         with pytest.raises(IllegalStep):
             wire.encode(message)
 

@@ -166,7 +166,7 @@ def test_a_message_without_the_token_reads_and_writes_nothing(house: "House", re
             assert isinstance(told, Fail)
             assert told.code == Code.NO_TOKEN
     assert {path: path.stat().st_mtime_ns for path in house.spool.root.rglob("*")} == before
-    assert house.exchange.states() == {}
+    assert house.state_machine.states() == {}
 
 
 def test_the_socket_is_not_reachable_from_another_address(house: "House") -> None:
@@ -336,14 +336,14 @@ def test_submit_is_accepted_within_milliseconds(
             took.append(time.perf_counter() - began)
     in_time(sorted(took)[50], 0.01)
     for job in house.spool.ids():
-        if house.exchange.state(job) == "queued":
-            house.exchange.step(job, "cancel")
+        if house.state_machine.state(job) == "queued":
+            house.state_machine.step(job, "cancel")
 
 
 def test_the_next_free_port_is_taken(house: "House") -> None:
-    first = Endpoint(house.exchange, house.handle, port=0)
+    first = Endpoint(house.state_machine, house.handle, port=0)
     try:
-        second = Endpoint(house.exchange, house.handle, port=first.port)
+        second = Endpoint(house.state_machine, house.handle, port=first.port)
         second.close()
         assert first.port < second.port < first.port + endpoint.PORTS
     finally:
@@ -353,11 +353,11 @@ def test_the_next_free_port_is_taken(house: "House") -> None:
 def test_when_no_port_is_free_a_sentence_says_so(house: "House", monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endpoint, "PORTS", 1)
     with pytest.raises(BridgeError, match="--port"):
-        Endpoint(house.exchange, house.handle, port=house.endpoint.port)
+        Endpoint(house.state_machine, house.handle, port=house.endpoint.port)
 
 
 def test_closing_twice_and_without_starting_leaves_nothing_open(house: "House") -> None:
-    never = Endpoint(house.exchange, house.handle, port=0)
+    never = Endpoint(house.state_machine, house.handle, port=0)
     never.tell(Done(new_id(), "job/list", 0))
     never.close()
     never.close()

@@ -17,7 +17,7 @@ import pytest
 from host_bridge.errors import BadAudio, BadMessage, BadRequest, BadSpool, CannotWrite
 from host_bridge.files import plain
 from host_bridge.spool import delivery, documents
-from host_bridge.spool.documents import RequestFile, Source, StateFile, Timeline
+from host_bridge.spool.documents import RequestFile, SourceSpan, StateFile, Timeline
 from host_bridge.spool.job_folders import Spool, _remove_tree
 from host_bridge.spool.recovery import recover
 from host_bridge.types import Hertz, Job, Samples, State, Stem, new_id
@@ -71,7 +71,7 @@ def test_the_same_id_put_twice_is_one_job(spool: Spool, job: Path, region: Path,
 
 
 def test_a_request_says_everything_it_can_and_is_read_back_equal(spool: Spool, tmp_path: Path) -> None:
-    source = Source(tmp_path / "a.wav", 1, Samples(5), Samples(7))
+    source = SourceSpan(tmp_path / "a.wav", 1, Samples(5), Samples(7))
     request = RequestFile(
         stems=(Stem("lead vocals", 0.8),),
         model="pocket",
@@ -343,8 +343,8 @@ def test_one_folder_that_cannot_be_gone_on_with_keeps_no_daemon_from_starting(
 
 def test_a_strength_above_one_that_was_asked_for_leaves_the_others_to_be_changed(spool: Spool, region: Path) -> None:
     spool.put(JOB, RequestFile((Stem("drums", 1.5), Stem("bass")), settings={"beyond": True}), region)
-    spool.want_strength(JOB, "bass", 200)
-    spool.want_strength(JOB, "bass", 300)
+    spool.set_wanted_strength(JOB, "bass", 200)
+    spool.set_wanted_strength(JOB, "bass", 300)
     assert spool.strengths(JOB) == {"drums": 1500, "bass": 300}
 
 
@@ -363,7 +363,7 @@ def test_nothing_of_the_work_of_a_cancelled_job_is_kept(spool: Spool, job: Path)
 
 
 def test_a_region_cut_from_sources_is_cut_again(spool: Spool, tmp_path: Path) -> None:
-    source = Source(tmp_path / "a.wav", 0, Samples(0), Samples(7))
+    source = SourceSpan(tmp_path / "a.wav", 0, Samples(0), Samples(7))
     spool.put(JOB, RequestFile((Stem("drums"),), source=(source,)))
     (spool.root / JOB / "region.wav").write_bytes(b"RIFF")
     spool.clear(JOB)
@@ -391,13 +391,13 @@ def test_a_strength_is_wanted_until_it_is_rendered_and_a_restart_knows(spool: Sp
     spool.commit(JOB, SIDECAR)
     assert spool.strengths(JOB) == {"drums": 1000, "bass": 500}
     assert recover(spool)[0].rerender is False
-    spool.want_strength(JOB, "drums", 300)
-    assert spool.unsettled(JOB) == {"drums": 300}
+    spool.set_wanted_strength(JOB, "drums", 300)
+    assert spool.stems_to_rerender(JOB) == {"drums": 300}
     assert recover(spool)[0].rerender is True
     spool.commit(JOB, SIDECAR | {"stems": [{"prompt": "drums", "strength": 0.3, "path": None}]})
     assert recover(spool)[0].rerender is False
     with pytest.raises(BadMessage, match="no stem"):
-        spool.want_strength(JOB, "tuba", 300)
+        spool.set_wanted_strength(JOB, "tuba", 300)
 
 
 def test_a_job_can_be_taken_out(spool: Spool, job: Path) -> None:
@@ -482,7 +482,7 @@ def test_a_source_is_a_regular_file_with_an_absolute_path(tmp_path: Path, monkey
     (tmp_path / "a.wav").write_bytes(b"RIFF")
     os.mkfifo(tmp_path / "pipe")
     good = tmp_path / "a.wav"
-    assert delivery.source_file(Source(good, 0, Samples(0), Samples(1))) == good
+    assert delivery.source_file(SourceSpan(good, 0, Samples(0), Samples(1))) == good
     for path in (
         Path("a.wav"),
         tmp_path / "pipe",
@@ -492,7 +492,7 @@ def test_a_source_is_a_regular_file_with_an_absolute_path(tmp_path: Path, monkey
         tmp_path / "x" / ".." / "a.wav",
     ):
         with pytest.raises(BadAudio):
-            delivery.source_file(Source(path, 0, Samples(0), Samples(1)))
+            delivery.source_file(SourceSpan(path, 0, Samples(0), Samples(1)))
 
 
 # The same files in Lua.

@@ -10,7 +10,7 @@ import pytest
 from host_bridge.spool import watcher as lookout
 from host_bridge.spool.documents import RequestFile, StateFile
 from host_bridge.spool.job_folders import Spool
-from host_bridge.spool.watcher import Lookout
+from host_bridge.spool.watcher import SpoolWatcher
 from host_bridge.types import Job, new_id
 
 
@@ -32,7 +32,7 @@ class Looks:
 
 @contextmanager
 def looking(spool: Spool, looks: Looks) -> Iterator[None]:
-    watcher = Lookout(spool.root, looks)
+    watcher = SpoolWatcher(spool.root, looks)
     watcher.start()
     try:
         assert looks.wait(5)

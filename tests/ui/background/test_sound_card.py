@@ -17,9 +17,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from ui.background.sound_card import BLOCK_S, NoSound, Speaker, folding, outputs
-from ui.models.mixing import Scene
+from ui.models.mixing import ListeningMix
 from ui.models.player import FADE_S, Player
-from ui.models.reading import File
+from ui.models.reading import SoundFile
 
 pytestmark = pytest.mark.process
 
@@ -85,7 +85,7 @@ def card(monkeypatch: pytest.MonkeyPatch) -> type[Card]:
 
 def playing(path: Path, sound: NDArray[np.float32], rate: int = RATE) -> Player:
     soundfile.write(path, sound, rate, subtype="FLOAT")
-    player = Player(Scene(File(path)))
+    player = Player(ListeningMix(SoundFile(path)))
     player.play()
     return player
 
@@ -152,7 +152,7 @@ def test_a_card_that_refuses_is_said_in_words(card: type[Card], tmp_path: Path, 
 def test_a_file_that_is_taken_away_stops_the_player_and_not_the_card(card: type[Card], tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     soundfile.write(path, NOISE, RATE, subtype="FLOAT")
-    player = Player(Scene(File(path, held=False)))
+    player = Player(ListeningMix(SoundFile(path, held=False)))
     player.play()
     speaker = Speaker(player)
     speaker.start()

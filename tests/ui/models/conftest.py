@@ -9,9 +9,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from host_bridge.spool.job_folders import Spool
-from ui.models.reading import File
+from ui.models.reading import SoundFile
 
-Write = Callable[..., File]
+Write = Callable[..., SoundFile]
 
 
 @pytest.fixture
@@ -19,12 +19,12 @@ def written(tmp_path: Path) -> Write:
     """Writes (frames, channels) or (frames,) into a file of its own and opens it."""
     count = 0
 
-    def write(sound: NDArray[np.floating], rate: int = 48_000, name: str = "", subtype: str = "FLOAT") -> File:
+    def write(sound: NDArray[np.floating], rate: int = 48_000, name: str = "", subtype: str = "FLOAT") -> SoundFile:
         nonlocal count
         count += 1
         path = tmp_path / (name or f"sound-{count}.wav")
         soundfile.write(path, sound, rate, subtype=subtype)
-        return File(path)
+        return SoundFile(path)
 
     return write
 

@@ -8,10 +8,10 @@ import pytest
 from host_bridge.errors import BadRequest
 from ui.models.blind import Letter, Trial, by_chance
 from ui.models.loudness import lufs
-from ui.models.mixing import Scene
-from ui.models.reading import File
+from ui.models.mixing import ListeningMix
+from ui.models.reading import SoundFile
 
-Write = Callable[..., File]
+Write = Callable[..., SoundFile]
 RATE = 48_000
 NOISE = np.random.default_rng(5).uniform(-0.5, 0.5, (3 * RATE, 2)).astype(np.float32)
 WHOLE = (0, 3 * RATE)
@@ -19,7 +19,7 @@ LETTERS: tuple[Letter, Letter] = ("x", "y")
 
 
 def test_both_are_equally_loud_and_none_is_raised(written: Write) -> None:
-    trial = Trial(Scene(written(NOISE)), Scene(written(NOISE[::-1] / 3)), WHOLE, seed=1)
+    trial = Trial(ListeningMix(written(NOISE)), ListeningMix(written(NOISE[::-1] / 3)), WHOLE, seed=1)
     levels = [lufs(trial.scene(letter).at, RATE, *WHOLE) for letter in LETTERS]
     assert levels[0] == pytest.approx(levels[1], abs=0.05)
     assert max(trial.gains_db) == 0
@@ -27,7 +27,7 @@ def test_both_are_equally_loud_and_none_is_raised(written: Write) -> None:
 
 
 def test_the_letters_are_dealt_anew_each_round_and_votes_find_their_way_home(written: Write) -> None:
-    a, b = Scene(written(NOISE)), Scene(written(NOISE / 2))
+    a, b = ListeningMix(written(NOISE)), ListeningMix(written(NOISE / 2))
     trial = Trial(a, b, WHOLE, seed=7)
     first = set()
     for round_ in range(1, 41):
@@ -52,8 +52,8 @@ def test_chance_is_a_coins() -> None:
 
 
 def test_what_cannot_be_compared_is_refused(written: Write) -> None:
-    loud = Scene(written(NOISE))
+    loud = ListeningMix(written(NOISE))
     with pytest.raises(BadRequest, match="silent"):
-        Trial(loud, Scene(written(0 * NOISE)), WHOLE)
+        Trial(loud, ListeningMix(written(0 * NOISE)), WHOLE)
     with pytest.raises(BadRequest, match="same rate"):
-        Trial(loud, Scene(written(NOISE, 44_100)), WHOLE)
+        Trial(loud, ListeningMix(written(NOISE, 44_100)), WHOLE)

@@ -2,18 +2,18 @@
 
 import pytest
 
-from host_bridge.protocol.messages import Accepted, Cancelled, Done, Fail, Fetch, Message, Progress, StopFetch
-from ui.models.download import Fetching
+from host_bridge.protocol.messages import Accepted, CancelledMessage, Done, Fail, Fetch, Message, ProgressMessage, StopFetch
+from ui.models.download import ModelDownload
 
-COMES = Progress("one", 430, "fetching unet/big_model.bin, 1.1 GB of 2.6 GB", 130)
+COMES = ProgressMessage("one", 430, "fetching unet/big_model.bin, 1.1 GB of 2.6 GB", 130)
 HERE = Done("one", Fetch.address, 0)
 FAILS = Fail("one", Fetch.address, 500, "The disk is full.", "Make room on it.")
 TOO_LATE = Fail("one", StopFetch.address, 404, "No model is fetched under the id one.", "It has ended.")
-STOPS = Cancelled("one")
-BEGUN = Fetching("large", "one")
+STOPS = CancelledMessage("one")
+BEGUN = ModelDownload("large", "one")
 
 
-def after(*said: Message, begun: Fetching = BEGUN) -> Fetching:
+def after(*said: Message, begun: ModelDownload = BEGUN) -> ModelDownload:
     for message in said:
         begun = begun.after(message)
     return begun
@@ -52,4 +52,4 @@ def test_what_went_wrong_is_what_and_what_to_do() -> None:
 
 
 def test_what_is_said_of_others_is_not_heard() -> None:
-    assert after(Progress("two", 10, "fetching", 3)) == BEGUN
+    assert after(ProgressMessage("two", 10, "fetching", 3)) == BEGUN

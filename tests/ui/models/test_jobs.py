@@ -8,15 +8,26 @@ from typing import Any
 
 import pytest
 
-from host_bridge.files.plain import write_whole
-from host_bridge.protocol.messages import Accepted, Cancelled, DeviceRow, Done, Fail, JobRow, ModelRow, PlanRow, Pong, Progress
+from host_bridge.files.plain import write_atomic
+from host_bridge.protocol.messages import (
+    Accepted,
+    CancelledMessage,
+    DeviceRow,
+    Done,
+    Fail,
+    JobRow,
+    ModelRow,
+    PlanRow,
+    Pong,
+    ProgressMessage,
+)
 from host_bridge.spool import documents
 from host_bridge.spool.documents import RequestFile, StateFile
 from host_bridge.spool.job_folders import Spool
 from host_bridge.types import Job, State, Stem
 from ui import texts
 from ui.models.devices import devices, forecast
-from ui.models.jobs import ACTS, Jobs, Row, in_all
+from ui.models.jobs import ACTS, JobEntry, JobRows, in_all
 from ui.models.models import Choice, choices, in_bytes
 
 ASK = RequestFile((Stem("drums"), Stem("bass", 0.5)), name="Song", host="reaper", settings={"method": "joint"})
@@ -30,21 +41,21 @@ def region(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def jobs(spool: Spool, region: Path) -> Jobs:
+def jobs(spool: Spool, region: Path) -> JobRows:
     spool.put("first-job", ASK, region)
     spool.put("second-job", replace(ASK, host="panel", name=""), region)
-    made = Jobs(spool)
+    made = JobRows(spool)
     made.look()
     return made
 
 
-def row(jobs: Jobs, job: str = "first-job") -> Row:
+def row(jobs: JobRows, job: str = "first-job") -> JobEntry:
     found = jobs.row(job)
     assert found
     return found
 
 
-def test_what_lies_in_the_spool_is_listed_the_latest_first(jobs: Jobs) -> None:
+def test_what_lies_in_the_spool_is_listed_the_latest_first(jobs: JobRows) -> None:
     assert [each.id for each in jobs.rows()] == ["second-job", "first-job"]
     first = row(jobs)
     assert (first.title, first.prompts, first.host, first.method) == ("Song", ("drums", "bass"), "reaper", "joint")
@@ -52,13 +63,13 @@ def test_what_lies_in_the_spool_is_listed_the_latest_first(jobs: Jobs) -> None:
     assert row(jobs, "second-job").title == "second-job"
 
 
-def test_a_look_tells_what_has_changed_and_reads_nothing_else(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_look_tells_what_has_changed_and_reads_nothing_else(jobs: JobRows, monkeypatch: pytest.MonkeyPatch) -> None:
     assert jobs.look() == set()
     jobs.spool.record(StateFile(Job("first-job", "running", 430, "separating", 12, "cuda:0"), 1), "start")
     read: list[str] = []
     real = jobs._read
 
-    def counted(job: str) -> Row:
+    def counted(job: str) -> JobEntry:
         read.append(job)
         return real(job)
 
@@ -74,22 +85,22 @@ def test_a_look_tells_what_has_changed_and_reads_nothing_else(jobs: Jobs, monkey
     assert [each.id for each in jobs.rows()] == ["second-job"]
 
 
-def test_what_the_daemon_says_is_shown_at_once(jobs: Jobs) -> None:
+def test_what_the_daemon_says_is_shown_at_once(jobs: JobRows) -> None:
     job = "first-job"
-    assert jobs.hear(Progress(job, 100, "loading", -1)) == {job}
+    assert jobs.hear(ProgressMessage(job, 100, "loading", -1)) == {job}
     assert row(jobs).line == "running 10 %, loading"
     assert jobs.hear(JobRow("some-request", 0, job, "running", 500, "separating", 65, "cpu")) == {job}
     assert row(jobs).line == "running 50 %, separating, 1 min 05 s left, on cpu"
-    assert jobs.hear(Progress(job, 900, "writing", 0)) == {job}
+    assert jobs.hear(ProgressMessage(job, 900, "writing", 0)) == {job}
     assert row(jobs).job.device == "cpu"  # progress does not say it, and does not take it away
     assert jobs.hear(Done(job, "job/submit", 2)) == {job}
     assert row(jobs).state == "done"
-    assert jobs.hear(Progress(job, 950, "writing", 0)) == set()  # a datagram that came late
+    assert jobs.hear(ProgressMessage(job, 950, "writing", 0)) == set()  # a datagram that came late
     assert jobs.hear(Done(job, "job/strength", 1)) == set()
     assert jobs.hear(Accepted(job, "job/deliver")) == set()
 
 
-def test_the_end_of_a_job_is_heard(jobs: Jobs) -> None:
+def test_the_end_of_a_job_is_heard(jobs: JobRows) -> None:
     job = "first-job"
     jobs.hear(Fail(job, "job/submit", 424, "No. 5 is missing.", "Fetch it."))
     assert (row(jobs).state, row(jobs).error, row(jobs).todo) == ("failed", "No. 5 is missing.", "Fetch it.")
@@ -97,17 +108,17 @@ def test_the_end_of_a_job_is_heard(jobs: Jobs) -> None:
     assert (row(jobs).state, row(jobs).said) == ("queued", "")
     jobs.hear(Fail(job, "job/strength", 500, "Something went wrong."))
     assert row(jobs).state == "queued"
-    jobs.hear(Cancelled(job))
+    jobs.hear(CancelledMessage(job))
     assert row(jobs).line == "cancelled"
 
 
-def test_what_is_about_no_job_changes_none(jobs: Jobs) -> None:
-    for message in (Pong(), Progress("a-model-fetch", 500, "fetching", -1), Done("a-question", "models", 4)):
+def test_what_is_about_no_job_changes_none(jobs: JobRows) -> None:
+    for message in (Pong(), ProgressMessage("a-model-fetch", 500, "fetching", -1), Done("a-question", "models", 4)):
         assert jobs.hear(message) == set()
     assert len(jobs.rows()) == 2
 
 
-def test_a_job_that_was_just_put_there_is_known_when_it_is_first_heard_of(jobs: Jobs, region: Path) -> None:
+def test_a_job_that_was_just_put_there_is_known_when_it_is_first_heard_of(jobs: JobRows, region: Path) -> None:
     jobs.spool.put("third-job", ASK, region)
     assert jobs.hear(Accepted("third-job", "job/submit")) == {"third-job"}
     assert jobs.rows()[0].prompts == ("drums", "bass")
@@ -123,7 +134,7 @@ def test_a_job_that_was_just_put_there_is_known_when_it_is_first_heard_of(jobs: 
         ("cancelled", {"retry", "open"}),
     ],
 )
-def test_only_what_can_be_done_is_offered(jobs: Jobs, state: State, acts: set[str]) -> None:
+def test_only_what_can_be_done_is_offered(jobs: JobRows, state: State, acts: set[str]) -> None:
     offered = replace(row(jobs), job=Job("first-job", state))
     assert offered.acts == acts
     assert "deliver" not in replace(offered, host="panel").acts  # nobody to deliver to
@@ -131,10 +142,10 @@ def test_only_what_can_be_done_is_offered(jobs: Jobs, state: State, acts: set[st
     assert acts <= {*ACTS}
 
 
-def test_a_damaged_job_is_shown_with_its_trouble_and_harms_no_other(jobs: Jobs) -> None:
+def test_a_damaged_job_is_shown_with_its_trouble_and_harms_no_other(jobs: JobRows) -> None:
     (jobs.spool.root / "broken-request").mkdir()
     (jobs.spool.root / "broken-request" / "request.json").write_text("{", encoding="utf-8")
-    write_whole(jobs.spool.folder("first-job") / "state.json", b"not json")
+    write_atomic(jobs.spool.folder("first-job") / "state.json", b"not json")
     assert jobs.look() == {"broken-request", "first-job"}
     assert "broken-request" in row(jobs, "broken-request").title
     assert "not valid JSON" in row(jobs, "broken-request").error
@@ -142,7 +153,7 @@ def test_a_damaged_job_is_shown_with_its_trouble_and_harms_no_other(jobs: Jobs) 
     assert row(jobs, "second-job").error == ""
 
 
-def test_the_result_of_a_job_that_is_done_is_its_sidecar(jobs: Jobs) -> None:
+def test_the_result_of_a_job_that_is_done_is_its_sidecar(jobs: JobRows) -> None:
     assert jobs.result("first-job") is None
     jobs.spool.commit("first-job", SIDECAR)
     result = jobs.result("first-job")
@@ -159,7 +170,7 @@ def test_five_hundred_jobs_are_listed_quickly_and_looked_through_more_quickly(
         folder.mkdir()
         (folder / "request.json").write_bytes(data)
         (folder / "state.json").write_bytes(documents.write_state(StateFile(Job(folder.name, "done", 1000), 1)))
-    jobs = Jobs(spool)
+    jobs = JobRows(spool)
     start = time.perf_counter()
     assert len(jobs.look()) == 500
     first_s = time.perf_counter() - start
@@ -171,12 +182,12 @@ def test_five_hundred_jobs_are_listed_quickly_and_looked_through_more_quickly(
     in_time(again_s, 0.5)  # 0.01 s
 
 
-def test_the_queue_is_summed_up_in_a_line(jobs: Jobs) -> None:
+def test_the_queue_is_summed_up_in_a_line(jobs: JobRows) -> None:
     assert in_all(jobs.rows()) == "2 waiting"
-    jobs.hear(Progress("first-job", 1, "loading", -1))
+    jobs.hear(ProgressMessage("first-job", 1, "loading", -1))
     assert in_all(jobs.rows()) == "1 waiting, 1 running"
     jobs.hear(Done("first-job", "job/submit", 2))
-    jobs.hear(Cancelled("second-job"))
+    jobs.hear(CancelledMessage("second-job"))
     assert in_all(jobs.rows()) == ""
 
 

@@ -44,11 +44,11 @@ def test_quiet_stretches_do_not_count() -> None:
 def test_the_weighting_is_that_of_the_coefficients_the_recommendation_prints() -> None:
     size = 19_200
     z = np.exp(-2j * np.pi * np.arange(size // 2 + 1) / size)
-    shelf = (1.53512485958697 - 2.69169618940638 * z + 1.19839281085285 * z**2) / (
+    preset_store = (1.53512485958697 - 2.69169618940638 * z + 1.19839281085285 * z**2) / (
         1 - 1.69065929318241 * z + 0.73248077421585 * z**2
     )
     passed = (1 - 2 * z + z**2) / (1 - 1.99004745483398 * z + 0.99007225036621 * z**2)
-    np.testing.assert_allclose(weighting(RATE, size), np.abs(shelf * passed) ** 2, rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(weighting(RATE, size), np.abs(preset_store * passed) ** 2, rtol=1e-5, atol=1e-9)
 
 
 def test_silence_has_no_loudness_and_a_short_sound_has_one() -> None:

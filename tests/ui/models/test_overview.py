@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from host_bridge.errors import BadAudio, Cancelled
 from host_bridge.types import Samples
 from ui.models.overview import CELL, GULP, LEVEL, Overview
-from ui.models.reading import File
+from ui.models.reading import SoundFile
 from ui.models.region import Region, of_file
 
-Write = Callable[..., File]
+Write = Callable[..., SoundFile]
 RATE = 8000
 NOISE = np.random.default_rng(1).uniform(-1, 1, (GULP + 12_345, 2)).astype(np.float32)
 

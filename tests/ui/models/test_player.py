@@ -8,11 +8,11 @@ import pytest
 from numpy.typing import NDArray
 
 from host_bridge.errors import BadAudio
-from ui.models.mixing import SILENT_DB, Part, Scene, Strip
+from ui.models.mixing import SILENT_DB, ListeningMix, MixPart, Strip
 from ui.models.player import FADE_S, QUIET_DB, Player
-from ui.models.reading import File
+from ui.models.reading import SoundFile
 
-Write = Callable[..., File]
+Write = Callable[..., SoundFile]
 RATE = 48_000
 FADE = round(RATE * FADE_S)
 BLOCK = 1000
@@ -26,22 +26,22 @@ STEEPEST = 0.06
 
 
 @pytest.fixture
-def scene(written: Write) -> Scene:
-    parts = (Part("bass", written(BASS)), Part("keys", written(KEYS)))
-    return Scene(written(MIX), parts, chosen="bass")
+def scene(written: Write) -> ListeningMix:
+    parts = (MixPart("bass", written(BASS)), MixPart("keys", written(KEYS)))
+    return ListeningMix(written(MIX), parts, chosen="bass")
 
 
 @pytest.fixture
-def tones(written: Write) -> Scene:
+def tones(written: Write) -> ListeningMix:
     """Without the hiss, so that a click is a step that no tone makes."""
-    return Scene(written(BASS + KEYS), (Part("bass", written(BASS)), Part("keys", written(KEYS))), chosen="bass")
+    return ListeningMix(written(BASS + KEYS), (MixPart("bass", written(BASS)), MixPart("keys", written(KEYS))), chosen="bass")
 
 
 def heard(player: Player, frames: int, block: int = BLOCK) -> NDArray[np.float32]:
     return np.concatenate([player.render(min(block, frames - at)) for at in range(0, frames, block)])
 
 
-def started(scene: Scene, at: int = 0) -> Player:
+def started(scene: ListeningMix, at: int = 0) -> Player:
     """A player that plays, its start faded in already."""
     player = Player(scene)
     player.seek(at)
@@ -64,12 +64,14 @@ def steps(sound: NDArray[np.float32]) -> float:
         ("highlight", "keys", MIX + np.float32(10 ** (6 / 20) - 1) * KEYS),
     ],
 )
-def test_each_way_to_listen_is_its_sum(scene: Scene, view: str, chosen: str, expected: NDArray[np.float32]) -> None:
+def test_each_way_to_listen_is_its_sum(scene: ListeningMix, view: str, chosen: str, expected: NDArray[np.float32]) -> None:
     at = scene.heard(view, chosen).at(5000, 3000)  # type: ignore[arg-type]
     np.testing.assert_allclose(at, expected[5000:8000], atol=2e-7)
 
 
-def test_the_mix_is_heard_bit_for_bit_and_its_stems_are_not_even_read(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mix_is_heard_bit_for_bit_and_its_stems_are_not_even_read(
+    scene: ListeningMix, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for part in scene.parts:
         monkeypatch.setattr(part.sound, "read", lambda *_: pytest.fail("a stem was read"))
     player = started(scene)
@@ -88,26 +90,26 @@ def test_the_mix_is_heard_bit_for_bit_and_its_stems_are_not_even_read(scene: Sce
         (Strip(), Strip(), Strip(solo=True), (0, 0, 1)),
     ],
 )
-def test_solo_mute_and_faders(scene: Scene, bass: Strip, keys: Strip, rest: Strip, gains: tuple[float, ...]) -> None:
+def test_solo_mute_and_faders(scene: ListeningMix, bass: Strip, keys: Strip, rest: Strip, gains: tuple[float, ...]) -> None:
     mixer = scene.heard("mixer").with_strip("bass", bass).with_strip("keys", keys).with_strip("", rest)
     assert mixer.gains == pytest.approx(gains)
     expected = gains[0] * BASS + gains[1] * KEYS + gains[2] * (MIX - BASS - KEYS)
     np.testing.assert_allclose(mixer.at(100, 500), expected[100:600], atol=3e-7)
 
 
-def test_the_volume_is_of_everything(scene: Scene) -> None:
+def test_the_volume_is_of_everything(scene: ListeningMix) -> None:
     np.testing.assert_allclose(scene.with_gain(-20).at(0, 100), 0.1 * MIX[:100], rtol=1e-6)
     assert not scene.with_gain(SILENT_DB).at(0, 100).any()
 
 
-def test_before_it_is_started_it_is_silent_and_stands_still(scene: Scene) -> None:
+def test_before_it_is_started_it_is_silent_and_stands_still(scene: ListeningMix) -> None:
     player = Player(scene)
     assert not heard(player, 5000).any()
     assert (player.position, player.playing) == (0, False)
 
 
 @pytest.mark.parametrize("block", [64, 100, 480, 1024, 5000])
-def test_the_way_one_listens_changes_at_the_same_position_without_a_click(tones: Scene, block: int) -> None:
+def test_the_way_one_listens_changes_at_the_same_position_without_a_click(tones: ListeningMix, block: int) -> None:
     player = started(tones)
     sounds = [heard(player, 5000, block)]
     for view, chosen in (("stem", "bass"), ("rest", ""), ("highlight", "keys"), ("stem", "keys"), ("mix", "")):
@@ -121,7 +123,7 @@ def test_the_way_one_listens_changes_at_the_same_position_without_a_click(tones:
     np.testing.assert_array_equal(whole[-5000 + FADE :], (BASS + KEYS)[player.position - 5000 + FADE : player.position])
 
 
-def test_a_change_is_a_straight_line_between_the_two(scene: Scene) -> None:
+def test_a_change_is_a_straight_line_between_the_two(scene: ListeningMix) -> None:
     player = started(scene)
     player.show(scene.heard("stem", "keys"))
     share = (np.arange(FADE) + 1)[:, None] / (FADE + 1)
@@ -129,7 +131,7 @@ def test_a_change_is_a_straight_line_between_the_two(scene: Scene) -> None:
     np.testing.assert_allclose(player.render(BLOCK)[:FADE], expected, atol=2e-7)
 
 
-def test_start_and_stop_are_faded(tones: Scene) -> None:
+def test_start_and_stop_are_faded(tones: ListeningMix) -> None:
     player = Player(tones)
     player.seek(10_007)
     silent = heard(player, 2000)
@@ -143,7 +145,7 @@ def test_start_and_stop_are_faded(tones: Scene) -> None:
     assert (player.position, player.playing) == (15_007, False)
 
 
-def test_a_jump_is_faded_and_lands_where_it_was_aimed(tones: Scene) -> None:
+def test_a_jump_is_faded_and_lands_where_it_was_aimed(tones: ListeningMix) -> None:
     player = started(tones)
     before = heard(player, 5000)
     player.seek(100_003)
@@ -154,7 +156,7 @@ def test_a_jump_is_faded_and_lands_where_it_was_aimed(tones: Scene) -> None:
     assert player.position == 105_003
 
 
-def test_a_jump_goes_nowhere_outside(scene: Scene) -> None:
+def test_a_jump_goes_nowhere_outside(scene: ListeningMix) -> None:
     player = Player(scene)
     player.seek(-5)
     assert player.position == 0
@@ -162,11 +164,11 @@ def test_a_jump_goes_nowhere_outside(scene: Scene) -> None:
     assert player.position == len(MIX) - 1
 
 
-def test_a_stem_that_was_rendered_anew_is_swapped_in_without_a_click(tones: Scene, written: Write) -> None:
+def test_a_stem_that_was_rendered_anew_is_swapped_in_without_a_click(tones: ListeningMix, written: Write) -> None:
     stem = tones.heard("stem", "bass")
     player = started(stem)
     before = heard(player, 5000)
-    fresh = Scene(tones.mix, (Part("bass", written(0.5 * BASS), 0.5), tones.parts[1]), chosen="bass").heard("stem")
+    fresh = ListeningMix(tones.mix, (MixPart("bass", written(0.5 * BASS), 0.5), tones.parts[1]), chosen="bass").heard("stem")
     player.show(fresh)
     after = heard(player, 5000)
     assert steps(np.concatenate([before, after])) < STEEPEST
@@ -174,7 +176,7 @@ def test_a_stem_that_was_rendered_anew_is_swapped_in_without_a_click(tones: Scen
     np.testing.assert_array_equal(after[FADE:], 0.5 * BASS[at : at + 5000 - FADE])
 
 
-def test_what_is_turned_many_times_between_two_blocks_is_heard_as_it_was_left(tones: Scene) -> None:
+def test_what_is_turned_many_times_between_two_blocks_is_heard_as_it_was_left(tones: ListeningMix) -> None:
     player = started(tones)
     sounds = []
     for turn in range(60):  # a fader that is dragged
@@ -190,7 +192,7 @@ def test_what_is_turned_many_times_between_two_blocks_is_heard_as_it_was_left(to
 
 @pytest.mark.parametrize(("start", "end"), [(20_000, 31_111), (0, 9_999), (100, 20_000)])
 @pytest.mark.parametrize("block", [333, 1024, 30_000])
-def test_a_loop_comes_round_to_the_sample_without_a_click(tones: Scene, start: int, end: int, block: int) -> None:
+def test_a_loop_comes_round_to_the_sample_without_a_click(tones: ListeningMix, start: int, end: int, block: int) -> None:
     player = started(tones, max(start, BLOCK))
     player.loop(start, end)
     first = heard(player, end - player.position, block)
@@ -204,14 +206,14 @@ def test_a_loop_comes_round_to_the_sample_without_a_click(tones: Scene, start: i
         np.testing.assert_array_equal(again[:FADE], mix[:FADE])
 
 
-def test_a_loop_shorter_than_a_fade_still_has_no_click(tones: Scene) -> None:
+def test_a_loop_shorter_than_a_fade_still_has_no_click(tones: ListeningMix) -> None:
     player = started(tones, 10_000)
     player.loop(11_100, 11_500)
     assert steps(heard(player, 5000, 123)) < STEEPEST
     assert 11_100 <= player.position < 11_500
 
 
-def test_behind_a_loop_it_plays_on_and_without_one_too(tones: Scene) -> None:
+def test_behind_a_loop_it_plays_on_and_without_one_too(tones: ListeningMix) -> None:
     player = started(tones, 30_000)
     player.loop(10_000, 20_000)
     heard(player, 5000)
@@ -228,7 +230,7 @@ def test_behind_a_loop_it_plays_on_and_without_one_too(tones: Scene) -> None:
     assert player.position == 24_000
 
 
-def test_the_end_is_faded_and_the_next_start_is_from_the_beginning(tones: Scene) -> None:
+def test_the_end_is_faded_and_the_next_start_is_from_the_beginning(tones: ListeningMix) -> None:
     player = started(tones, len(MIX) - 10_000)
     whole = heard(player, 12_000)
     assert steps(whole) < STEEPEST
@@ -239,9 +241,9 @@ def test_the_end_is_faded_and_the_next_start_is_from_the_beginning(tones: Scene)
     assert (player.position, player.playing) == (1000, True)
 
 
-def test_a_file_that_cannot_be_read_any_more_stops_it_and_another_can_be_heard(scene: Scene, written: Write) -> None:
-    gone = File(written(MIX).path, held=False)
-    player = started(Scene(gone))
+def test_a_file_that_cannot_be_read_any_more_stops_it_and_another_can_be_heard(scene: ListeningMix, written: Write) -> None:
+    gone = SoundFile(written(MIX).path, held=False)
+    player = started(ListeningMix(gone))
     gone.path.unlink()
     player.seek(100_000)
     with pytest.raises(BadAudio, match="does not exist"):
@@ -253,7 +255,7 @@ def test_a_file_that_cannot_be_read_any_more_stops_it_and_another_can_be_heard(s
     np.testing.assert_array_equal(heard(player, 2 * BLOCK)[FADE:], MIX[100_000 + FADE : 100_000 + 2 * BLOCK])
 
 
-def test_a_loop_ends_where_the_mix_does(tones: Scene) -> None:
+def test_a_loop_ends_where_the_mix_does(tones: ListeningMix) -> None:
     player = started(tones, len(MIX) - 3000)
     player.loop(len(MIX) - 3000, len(MIX) + 50_000)
     heard(player, 2500)
@@ -263,7 +265,7 @@ def test_a_loop_ends_where_the_mix_does(tones: Scene) -> None:
 
 def test_the_meters_show_peaks_that_fall_slowly_and_what_was_too_loud(written: Write) -> None:
     sine = np.sin(2 * np.pi * 1000 * T).astype(np.float32)
-    player = started(Scene(written(np.stack([0.5 * sine, 1.5 * sine], 1))))
+    player = started(ListeningMix(written(np.stack([0.5 * sine, 1.5 * sine], 1))))
     heard(player, 2 * RATE)
     left, right = player.levels
     assert left.peak_db == pytest.approx(-6.02, abs=0.1)
@@ -279,13 +281,13 @@ def test_the_meters_show_peaks_that_fall_slowly_and_what_was_too_loud(written: W
     assert player.levels[0].peak_db == QUIET_DB
 
 
-def test_dials_may_be_turned_by_one_thread_while_another_renders(tones: Scene) -> None:
+def test_dials_may_be_turned_by_one_thread_while_another_renders(tones: ListeningMix) -> None:
     player = started(tones)
     player.loop(0, len(MIX))
     ended = threading.Event()
 
     def turn() -> None:
-        ways: Iterator[Scene] = iter([tones.heard("stem", "bass"), tones.heard("rest"), tones.heard("mix")] * 200)
+        ways: Iterator[ListeningMix] = iter([tones.heard("stem", "bass"), tones.heard("rest"), tones.heard("mix")] * 200)
         for number, way in enumerate(ways):
             player.show(way)
             player.seek((number * 997) % len(MIX))

@@ -10,10 +10,10 @@ from engine.backbones.pocket.vocabulary import NAMES, sources
 from host_bridge.errors import BadRequest
 from host_bridge.paths import places
 from host_bridge.protocol.messages import VocabularyRow
-from ui.models.prompts import MOST_REMEMBERED, History, Suggestion, Vocabulary, complete
+from ui.models.prompts import MOST_REMEMBERED, History, ModelVocabulary, PromptSuggestion, complete
 
-POCKET = Vocabulary("pocket", NAMES)
-ANY = Vocabulary("audioldm-m-full", {})
+POCKET = ModelVocabulary("pocket", NAMES)
+ANY = ModelVocabulary("audioldm-m-full", {})
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def history(tmp_path: Path) -> History:
     return History(tmp_path / "prompts.json")
 
 
-def texts(found: list[Suggestion]) -> list[str]:
+def texts(found: list[PromptSuggestion]) -> list[str]:
     return [each.text for each in found]
 
 
@@ -38,12 +38,12 @@ def test_what_begins_so_comes_before_what_has_such_a_word_and_that_before_what_c
     assert found[0] == "strings"
     assert found.index("string section") < found.index("steel string guitar")
     assert texts(complete("umpe", POCKET, history)) == ["trumpet"]
-    assert texts(complete("u", Vocabulary("x", {"drum": "drum"}), history)) == []  # one letter within says nothing
+    assert texts(complete("u", ModelVocabulary("x", {"drum": "drum"}), history)) == []  # one letter within says nothing
 
 
 def test_what_the_model_takes_a_word_for_is_said(history: History) -> None:
     (found,) = complete("fiddle", POCKET, history)
-    assert found == Suggestion("fiddle", "vocabulary", "violin", True)
+    assert found == PromptSuggestion("fiddle", "vocabulary", "violin", True)
     assert complete("violin", POCKET, history)[0].meaning == ""
 
 
@@ -52,7 +52,7 @@ def test_what_the_model_does_not_know_comes_last_and_says_so(history: History) -
     found = complete("d", POCKET, history.used("dog"), library, most=99)
     assert texts(found)[0] == "drums"
     assert [each.known for each in found] == sorted((each.known for each in found), reverse=True)
-    assert Suggestion("dog", "history", "", False) in found
+    assert PromptSuggestion("dog", "history", "", False) in found
     free = complete("d", ANY, history.used("dog"), library)
     assert texts(free)[0] == "dog"
     assert all(each.known for each in free)
@@ -81,9 +81,9 @@ def test_what_it_does_not_know_the_engine_refuses(prompt: str) -> None:
 
 def test_a_vocabulary_is_made_of_the_daemons_rows() -> None:
     rows = [VocabularyRow("request-id", 0, "drums", "drums"), VocabularyRow("request-id", 1, "drum kit", "drums")]
-    made = Vocabulary.of("pocket", rows)
-    assert made == Vocabulary("pocket", {"drums": "drums", "drum kit": "drums"})
-    assert Vocabulary.of("any", []).knows("rain on a tin roof")
+    made = ModelVocabulary.of("pocket", rows)
+    assert made == ModelVocabulary("pocket", {"drums": "drums", "drum kit": "drums"})
+    assert ModelVocabulary.of("any", []).knows("rain on a tin roof")
 
 
 def test_prompts_are_remembered_the_latest_first_and_once_each(history: History) -> None:

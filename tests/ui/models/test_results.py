@@ -10,14 +10,14 @@ import soundfile
 
 from engine.backbones.gaussian import Gaussian
 from engine.commands import rebuild as command
-from engine.daemon.region import region_of
-from engine.daemon.request_mapping import asked_of, wish_of
-from engine.pipeline.cache import Shelf
+from engine.daemon.region import prepare_region
+from engine.daemon.request_mapping import output_options_from, request_from
+from engine.pipeline.cache import DiskCache
 from engine.pipeline.sidecar import settings
 from engine.request import Request
-from engine.separation import Separator, Wish
+from engine.separation import OutputOptions, Separator
 from host_bridge.errors import BadRequest, BadSpool
-from host_bridge.spool.documents import RequestFile, Source
+from host_bridge.spool.documents import RequestFile, SourceSpan
 from host_bridge.spool.job_folders import Spool
 from host_bridge.spool.schema import SETTINGS
 from host_bridge.types import Samples, Stem, quietly
@@ -29,7 +29,7 @@ RATE = 16_000
 
 @pytest.fixture(scope="module")
 def separator(tmp_path_factory: pytest.TempPathFactory) -> Separator:
-    return Separator(Gaussian(), Shelf(tmp_path_factory.mktemp("inversions")))
+    return Separator(Gaussian(), DiskCache(tmp_path_factory.mktemp("inversions")))
 
 
 @pytest.fixture
@@ -39,9 +39,9 @@ def song(tmp_path: Path) -> Path:
     return tmp_path / "a - song.wav"
 
 
-def separated(separator: Separator, song: Path, out: Path, **wish: Any) -> dict[str, Any]:
+def separated(separator: Separator, song: Path, out: Path, **output_options: Any) -> dict[str, Any]:
     request = Request.of(["0.5", "-0.5"], [1.0, 0.25], steps=4, method="joint", seed=7)
-    return separator.separate(song, request, Wish(out, "a - song", 0.5, 2.5, **wish))
+    return separator.separate(song, request, OutputOptions(out, "a - song", 0.5, 2.5, **output_options))
 
 
 def test_everything_of_a_sidecar_is_there(separator: Separator, song: Path, tmp_path: Path) -> None:
@@ -61,17 +61,19 @@ def test_everything_of_a_sidecar_is_there(separator: Separator, song: Path, tmp_
     assert Result.of(results.read(sidecar)).files == result.files
 
 
-@pytest.mark.parametrize("wish", [{}, {"gain_db": -3.0}, {"stems": False}, {"rest": False}])
+@pytest.mark.parametrize("output_options", [{}, {"gain_db": -3.0}, {"stems": False}, {"rest": False}])
 def test_a_result_is_made_again_to_the_byte_as_a_job(
-    separator: Separator, song: Path, tmp_path: Path, spool: Spool, wish: dict[str, Any]
+    separator: Separator, song: Path, tmp_path: Path, spool: Spool, output_options: dict[str, Any]
 ) -> None:
-    old = separated(separator, song, tmp_path / "out", **wish)
+    old = separated(separator, song, tmp_path / "out", **output_options)
     spool.put("the-same-again", rebuild(old))
     file, folder = spool.request("the-same-again"), spool.folder("the-same-again")
-    again = Separator(separator.backbone, Shelf(tmp_path / "other"))
-    new = again.separate(region_of(folder, file, quietly)[0], asked_of(file, {}), wish_of(file, folder / "stems"))
+    again = Separator(separator.backbone, DiskCache(tmp_path / "other"))
+    new = again.separate(
+        prepare_region(folder, file, quietly)[0], request_from(file, {}), output_options_from(file, folder / "stems")
+    )
     assert rebuilt(old, new) == dict.fromkeys(old["files"], True)
-    other = again.separate(song, replace(asked_of(file, {}), seed=8), Wish(tmp_path / "b", "a - song", 0.5, 2.5))
+    other = again.separate(song, replace(request_from(file, {}), seed=8), OutputOptions(tmp_path / "b", "a - song", 0.5, 2.5))
     assert not any(rebuilt(old, other).values())
     # and once more, from the job's own result
     once_more = rebuild(new)
@@ -106,7 +108,9 @@ VARIATIONS: dict[str, tuple[dict[str, Any], ...]] = {
 def test_every_setting_is_tried_on_its_way_to_a_sidecar_and_back() -> None:
     assert VARIATIONS.keys() == SETTINGS.keys()
     asked = {each.name for each in fields(Request)} - {"prompts", "strengths"}
-    written = {each.name for each in fields(Wish)} - {"out", "name", "start_s", "length_s", "stems"} | {"everything_but"}
+    written = {each.name for each in fields(OutputOptions)} - {"out", "name", "start_s", "length_s", "stems"} | {
+        "everything_but"
+    }
     assert asked | written == SETTINGS.keys(), "a request file can say whatever a request can"
 
 
@@ -116,23 +120,30 @@ def test_every_setting_comes_back_from_the_sidecar(
 ) -> None:
     strengths = (2.0, 0.25) if key == "beyond" else (1.0, 0.25)
     stems = tuple(Stem(prompt, strength) for prompt, strength in zip(("0.5", "-0.5"), strengths, strict=True))
-    source = (Source(song, 0, Samples(0), Samples(RATE // 4)),)
+    source = (SourceSpan(song, 0, Samples(0), Samples(RATE // 4)),)
     spool.put("the-first-one", RequestFile(stems, settings={"steps": 2, **given}, source=source, name="song"))
     file = spool.request("the-first-one")
-    first, wish = asked_of(file, {}), wish_of(file, tmp_path / "out")
-    region, _ = region_of(spool.folder("the-first-one"), file, quietly)
-    told = separator.separate(region, first, wish)
+    first, output_options = request_from(file, {}), output_options_from(file, tmp_path / "out")
+    region, _ = prepare_region(spool.folder("the-first-one"), file, quietly)
+    told = separator.separate(region, first, output_options)
 
     spool.put("the-same-again", rebuild(told))
     again = spool.request("the-same-again")
     for request, kept in (
-        (asked_of(again, {}), wish_of(again, tmp_path / "out")),
+        (request_from(again, {}), output_options_from(again, tmp_path / "out")),
         (command._request(told, Path("song.json")), command._wish(told, Path("song.json"), tmp_path / "out")),
     ):
-        assert settings(request, separator.backbone, kept.gain_db) == settings(first, separator.backbone, wish.gain_db)
+        assert settings(request, separator.backbone, kept.gain_db) == settings(
+            first, separator.backbone, output_options.gain_db
+        )
         for name in ("prompts", "strengths", "beyond", "generative"):
             assert getattr(request, name) == getattr(first, name)
-        assert (kept.name, kept.stems, kept.rest, kept.gain_db) == (wish.name, wish.stems, wish.rest, wish.gain_db)
+        assert (kept.name, kept.stems, kept.rest, kept.gain_db) == (
+            output_options.name,
+            output_options.stems,
+            output_options.rest,
+            output_options.gain_db,
+        )
         value = getattr(request, key, None) if hasattr(request, key) else getattr(kept, key, not kept.stems)
         assert value == given[key]
 

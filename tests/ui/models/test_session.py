@@ -8,14 +8,14 @@ import pytest
 import soundfile
 
 import presets
-from engine.daemon.request_mapping import asked_of
+from engine.daemon.request_mapping import request_from
 from host_bridge.errors import BadAudio, BadRequest
 from host_bridge.sound.wav import Writer
-from host_bridge.spool.documents import RequestFile, Source, Timeline, read_request, write_request
+from host_bridge.spool.documents import RequestFile, SourceSpan, Timeline, read_request, write_request
 from host_bridge.spool.job_folders import Spool
 from host_bridge.types import Hertz, Samples, Stem
 from ui.models.region import Region, of_file, of_job
-from ui.models.session import QUICK_S, Ask, Session
+from ui.models.session import QUICK_S, Session, WantedStem
 
 RATE = 8000
 SOUND = np.random.default_rng(6).uniform(-1, 1, (30 * RATE, 2)).astype(np.float32)
@@ -36,7 +36,7 @@ def test_a_file_and_a_word_are_enough(session: Session, song: Path) -> None:
     request = session.asking("drums").request()
     assert request == RequestFile(
         stems=(Stem("drums", 1.0),),
-        source=(Source(song, 0, Samples(0), Samples(30 * RATE)), Source(song, 1, Samples(0), Samples(30 * RATE))),
+        source=(SourceSpan(song, 0, Samples(0), Samples(30 * RATE)), SourceSpan(song, 1, Samples(0), Samples(30 * RATE))),
         name="my song",
         host="panel",
     )
@@ -56,7 +56,7 @@ def test_every_dial_reaches_the_engine(session: Session, tmp_path: Path) -> None
     preset = presets.Preset("x", "X", "stems", ("drums", "bass"), "noise", 0.8, "zerosep", 12, True, -3.0, True)
     made = session.under(preset).using("pocket").strengthened("bass", 0.25)
     request = made.request()
-    asked = asked_of(request, {})
+    asked = request_from(request, {})
     assert asked.prompts == ("drums", "bass")
     assert asked.strengths == (0.8, 0.25)
     assert (asked.unlike, asked.method, asked.steps, asked.complete) == ("noise", "zerosep", 12, True)
@@ -78,7 +78,7 @@ def test_dials_become_a_preset_and_back(session: Session) -> None:
 @pytest.mark.parametrize("name", presets.names())
 def test_every_preset_of_the_library_makes_a_request(session: Session, name: str) -> None:
     preset = presets.load(name)
-    asked = asked_of(session.asking("piano").under(preset).request(), {})
+    asked = request_from(session.asking("piano").under(preset).request(), {})
     assert (asked.prompts, asked.unlike) == (preset.prompts or ("piano",), preset.unlike)
     assert (asked.rounds, asked.draws, asked.guidance) == (preset.rounds, preset.draws, preset.guidance)
     kept = session.asking("piano").under(preset).as_preset("mine", "Mine")
@@ -105,10 +105,10 @@ def test_sounds_are_named_once_each_on_one_line(session: Session) -> None:
     for wrong in ("", "a/b", "x" * 501):
         with pytest.raises(BadRequest, match="cannot name a stem"):
             asked.asking(wrong)
-    assert asked.renamed("lead vocal", "singer").asks == (Ask("singer"), Ask("drums"))
+    assert asked.renamed("lead vocal", "singer").asks == (WantedStem("singer"), WantedStem("drums"))
     with pytest.raises(BadRequest, match="already"):
         asked.renamed("lead vocal", "drums")
-    assert asked.without("drums").asks == (Ask("lead vocal"),)
+    assert asked.without("drums").asks == (WantedStem("lead vocal"),)
 
 
 def test_strength_is_a_share(session: Session) -> None:
@@ -203,7 +203,7 @@ def test_a_region_that_a_daw_rendered_is_opened_from_its_job(spool: Spool, song:
 
 
 def test_a_region_that_is_a_stretch_of_a_file_is_heard_as_such(spool: Spool, song: Path) -> None:
-    sources = tuple(Source(song, channel, Samples(1000), Samples(5000)) for channel in (0, 1))
+    sources = tuple(SourceSpan(song, channel, Samples(1000), Samples(5000)) for channel in (0, 1))
     spool.put("stretch-job", RequestFile((Stem("bass"),), source=sources))
     region = of_job(spool, "stretch-job")
     assert region
@@ -215,9 +215,9 @@ def test_a_region_that_is_a_stretch_of_a_file_is_heard_as_such(spool: Spool, son
 
 def test_a_region_of_several_files_waits_for_the_daemon_to_cut_it(spool: Spool, song: Path) -> None:
     for name, sources in (
-        ("one-channel", (Source(song, 1, Samples(0), Samples(5000)),)),
-        ("swapped-channels", tuple(Source(song, channel, Samples(0), Samples(5000)) for channel in (1, 0))),
-        ("two-places", tuple(Source(song, channel, Samples(channel), Samples(5000)) for channel in (0, 1))),
+        ("one-channel", (SourceSpan(song, 1, Samples(0), Samples(5000)),)),
+        ("swapped-channels", tuple(SourceSpan(song, channel, Samples(0), Samples(5000)) for channel in (1, 0))),
+        ("two-places", tuple(SourceSpan(song, channel, Samples(channel), Samples(5000)) for channel in (0, 1))),
     ):
         spool.put(name, RequestFile((Stem("bass"),), source=sources))
         assert of_job(spool, name) is None

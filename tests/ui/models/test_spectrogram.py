@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from ui.models.reading import File
+from ui.models.reading import SoundFile
 from ui.models.spectrogram import FLOOR_DB, band_edges_hz, filters, frame_size, picture
 
-Write = Callable[..., File]
+Write = Callable[..., SoundFile]
 RATE = 48_000
 
 
@@ -60,7 +60,7 @@ def test_a_long_stretch_is_sampled_and_a_close_one_overlaps(written: Write) -> N
     file = written(np.concatenate([tone(300, 10.0), tone(3000, 10.0)]))
     reads: list[int] = []
 
-    class Counted(File):
+    class Counted(SoundFile):
         def read(self, start: int, count: int) -> np.ndarray:
             reads.append(count)
             return super().read(start, count)

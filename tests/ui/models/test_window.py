@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from host_bridge.paths import places
-from ui.models.window import MOST_FILES, Remembered, load, place
+from ui.models.window import MOST_FILES, WindowSettings, load, place
 
-LEFT = Remembered(
+LEFT = WindowSettings(
     geometry=b"\x00\x01\xffgeometry",
     splitters={"main": b"\x02", "side": b""},
     folder="/music",
@@ -29,7 +29,7 @@ def test_it_is_found_as_it_was_left() -> None:
 
 
 def test_on_the_first_day_there_is_nothing() -> None:
-    assert load() == Remembered()
+    assert load() == WindowSettings()
     assert not place().exists()
 
 
@@ -37,7 +37,7 @@ def test_on_the_first_day_there_is_nothing() -> None:
 def test_a_file_that_is_nonsense_is_set_aside_and_the_window_is_new(damage: bytes) -> None:
     LEFT.save()
     place().write_bytes(damage)
-    assert load() == Remembered()
+    assert load() == WindowSettings()
     assert not damage or place().with_suffix(".damaged").read_bytes() == damage
     LEFT.save()
     assert load() == LEFT
@@ -66,8 +66,8 @@ def test_a_key_that_holds_nonsense_costs_that_key_alone(key: str, value: Any) ->
     told = json.loads(place().read_bytes()) | {key: value}
     place().write_text(json.dumps(told), encoding="utf-8")
     made = load()
-    assert getattr(made, key) == getattr(Remembered(), key)
-    others = [name for name in Remembered.__slots__ if name != key]
+    assert getattr(made, key) == getattr(WindowSettings(), key)
+    others = [name for name in WindowSettings.__slots__ if name != key]
     assert all(getattr(made, name) == getattr(LEFT, name) for name in others)
 
 
@@ -79,7 +79,7 @@ def test_a_key_of_another_version_is_passed_over() -> None:
 
 
 def test_the_files_opened_last_are_kept_once_each() -> None:
-    made = Remembered()
+    made = WindowSettings()
     for number in [*range(MOST_FILES + 3), 5]:
         made = made.opened(Path(f"/music/{number}.wav"))
     assert made.files[0] == str(Path("/music/5.wav"))
@@ -90,4 +90,4 @@ def test_the_files_opened_last_are_kept_once_each() -> None:
 def test_a_disk_that_refuses_is_no_trouble(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x", encoding="utf-8")
     LEFT.save(tmp_path / "file" / "window.json")
-    assert load(tmp_path / "file" / "window.json") == Remembered()
+    assert load(tmp_path / "file" / "window.json") == WindowSettings()

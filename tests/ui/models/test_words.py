@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ui import texts
-from ui.models.jobs import Row
+from ui.models.jobs import JobEntry
 from ui.models.session import Session
 
 UI = Path(__file__).parents[3] / "ui"
@@ -71,6 +71,6 @@ def test_another_catalogue_reaches_what_the_models_say(monkeypatch: pytest.Monke
     texts.speak(
         {"STATES": {**texts.STATES, "queued": "wartet"}, "NO_REGION": "Erst eine Datei.", "RUNNING": "läuft {percent} %"}
     )
-    assert Row(Job("a", "queued")).line == "wartet"
-    assert Row(Job("a", "running", 500)).line == "läuft 50 %"
+    assert JobEntry(Job("a", "queued")).line == "wartet"
+    assert JobEntry(Job("a", "running", 500)).line == "läuft 50 %"
     assert Session().trouble == "Erst eine Datei."

@@ -14,7 +14,7 @@ import soundfile
 import xmlschema
 
 from host_bridge.errors import BadAudio, CannotWrite
-from host_bridge.hosts.files.dawproject import Clip, Track, write
+from host_bridge.hosts.files.dawproject import ProjectClip, ProjectTrack, write
 
 SCHEMA = Path(__file__).parent / "schema"
 
@@ -33,9 +33,9 @@ def sounds(tmp_path: Path) -> list[Path]:
 def project(sounds: list[Path], tmp_path: Path) -> Path:
     mix, drums = sounds
     tracks = [
-        Track("Mix", [Clip("a", mix, 1.5, 0.1), Clip("b", mix, 3.0, 0.05, 0.02, 0.01, 0.005)], muted=True),
-        Track('Mix - "drums" <&> \x01 ü', [Clip("d", drums, 1.5, 0.2)]),
-        Track("empty", []),
+        ProjectTrack("Mix", [ProjectClip("a", mix, 1.5, 0.1), ProjectClip("b", mix, 3.0, 0.05, 0.02, 0.01, 0.005)], muted=True),
+        ProjectTrack('Mix - "drums" <&> \x01 ü', [ProjectClip("d", drums, 1.5, 0.2)]),
+        ProjectTrack("empty", []),
     ]
     path = tmp_path / "song.dawproject"
     write(path, "Song <1>\x00", tracks, (93.5, 6, 8))
@@ -82,7 +82,7 @@ def test_every_clip_lies_at_its_place_and_finds_its_sound(project: Path, sounds:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such file")
 def test_sound_is_packed_under_names_that_every_system_can_unpack(sounds: list[Path], tmp_path: Path) -> None:
     odd = sounds[0].rename(tmp_path / 'C:\\take*1 "a"?.wav')
-    write(tmp_path / "odd.dawproject", "Song", [Track("Mix", [Clip("a", odd, 0.0, 0.1)])], (120.0, 4, 4))
+    write(tmp_path / "odd.dawproject", "Song", [ProjectTrack("Mix", [ProjectClip("a", odd, 0.0, 0.1)])], (120.0, 4, 4))
     told = xml(tmp_path / "odd.dawproject").find(".//File")
     assert told is not None
     assert told.get("path") == "audio/01 C__take_1 _a__.wav"
@@ -115,5 +115,5 @@ def test_what_lies_there_is_not_replaced_and_nothing_is_left_behind(project: Pat
         write(tmp_path / "none" / "x.dawproject", "x", [], (120.0, 4, 4))
     sounds[0].write_bytes(b"no sound")
     with pytest.raises(BadAudio, match="not audio that can be read"):
-        write(tmp_path / "x.dawproject", "x", [Track("t", [Clip("c", sounds[0], 0.0, 1.0)])], (120.0, 4, 4))
+        write(tmp_path / "x.dawproject", "x", [ProjectTrack("t", [ProjectClip("c", sounds[0], 0.0, 1.0)])], (120.0, 4, 4))
     assert sorted(tmp_path.iterdir()) == before
