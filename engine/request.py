@@ -1,4 +1,4 @@
-"""What a user asks of a separation, checked once, before anything is read or loaded."""
+"""The request of a separation, validated before anything is read or loaded."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""One region's way: a file and prompts in, stems in a folder out. The composition of everything else in the engine."""
+"""Separates one file: prompts in, stems in a folder out. Composes everything else in the engine."""
 
 import logging
 import math
@@ -41,7 +41,7 @@ STAGES = {"reading": 0.02, "separating": 0.9, "writing": 0.05, "measuring": 0.03
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
-    """What is wanted of one file beyond the request: which part, where to, and what to write beside the stems.
+    """Output options of one file: which part of it, into which folder, and what to write beside the stems.
 
     out: the folder; None: `<input name> stems` beside the input. name: what the files are called after; None: the input.
     gain_db: also write the highlight, the region with the stem raised by so much.
@@ -74,7 +74,7 @@ class OutputOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Separator:
-    """A model that is loaded and stays so, for any number of files."""
+    """A loaded model that separates any number of files."""
 
     backbone: Backbone
     disk_cache: DiskCache
@@ -100,7 +100,7 @@ class Separator:
         return cls(backbone, DiskCache(places().cache / "inversions"))
 
     def check(self, request: Request) -> None:
-        """Raise BadRequest for what this model cannot follow, before any file is read."""
+        """Raise BadRequest for a request that this model cannot process, before any file is read."""
         if request.method is not None and request.method not in METHODS:
             raise BadRequest(f'There is no method called "{request.method}".', f"Choose one of {', '.join(METHODS)}.")
         if request.mode not in INVERSIONS:

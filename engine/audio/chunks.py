@@ -1,7 +1,7 @@
-"""Long sound through a short window: cut with overlap, and lay the answers on one tape with cross-fades.
+"""Splits long sound into overlapping windows, and joins the results with cross-fades (overlap-add) in a file.
 
-Positions are frames of the backbone's grid. Fades of neighbours sum to one, so the masks of a mask method still sum to
-the mixture at every seam; a tape lies on disk, so its length costs no memory.
+Positions are frames of the backbone's grid. Fades of neighbours sum to one, so masks still sum to the mixture at every seam.
+Results are on disk, so length costs no memory.
 """
 
 import itertools
@@ -57,7 +57,7 @@ def _rise(size: int, before: int, after: int) -> NDArray[np.float32]:
 
 
 def cut_chunks(sound: Iterable[Block], layout: ChunkLayout, hop: int) -> Iterator[Block]:
-    """A stream of (n, channels) blocks -> the layout's windows (channels, size x hop), zeros beyond the end."""
+    """Cut a stream of (n, channels) blocks into the layout's windows (channels, size x hop), zero-padded at the end."""
     stream, length = iter(sound), layout.size * hop
     kept, first = next(stream), 0
     for start in layout.starts:
@@ -70,9 +70,9 @@ def cut_chunks(sound: Iterable[Block], layout: ChunkLayout, hop: int) -> Iterato
 
 
 class OverlapAddFile:
-    """Windows' answers joined into one, on disk: (slots, C, frames, M) float32, cross-faded as they are laid.
+    """Results of all windows, overlap-added in a file: (slots, C, frames, M) float32.
 
-    slots are prompts. Windows must be laid in the order of the layout, all of them before anything is read. Frames are
+    slots are prompts. Windows must be appended in the order of the layout, all of them before anything is read. Frames are
     written one after another as they become final; a memory map would turn a full disk into a crash.
     """
 
@@ -83,7 +83,7 @@ class OverlapAddFile:
         path.write_bytes(b"")
 
     def append(self, window: NDArray[np.float32]) -> None:
-        """Add the next window's (slots, C, size, M). Raises OSError where the disk does not take it."""
+        """Append the next window's result (slots, C, size, M). Raises OSError where the disk refuses it."""
         start, following, fade = next(self._places)
         self._open += np.moveaxis(window * fade[:, None], 2, 0)
         final = following - start

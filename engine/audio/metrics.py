@@ -1,4 +1,4 @@
-"""What was really written: measured on the files read back from the disk, block by block."""
+"""Measurements on written files, read back from disk block by block: peak, null, lag, SI-SDR."""
 
 import hashlib
 import math

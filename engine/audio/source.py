@@ -1,4 +1,4 @@
-"""Reading sound: one scan that finds out whether a file can be used, then block after block of the region asked for."""
+"""Reads audio files: one scan checks a file, then the region is read block by block."""
 
 import hashlib
 import math

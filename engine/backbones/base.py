@@ -1,4 +1,4 @@
-"""What a pretrained model must offer to be separated with, and nothing more.
+"""The protocol of a pretrained model, as far as separation needs it.
 
 Shapes: B batch items, C channels, N samples, T frames, M bands; latents are (B, c, t, m) as the model likes them.
 """
@@ -34,11 +34,11 @@ NoisePredictor = Callable[[Tensor, Tensor, Conditioning], Tensor]
 
 
 class Schedule(Protocol):
-    """How much of the signal is left at each level of noise."""
+    """A noise schedule."""
 
     @property
     def floor(self) -> float:
-        """Alpha-bar below the lowest level: that of a clean latent."""
+        """Alpha-bar below the lowest level, that of a clean latent (final_alpha_cumprod in diffusers)."""
         ...
 
     def levels(self, steps: int) -> Tensor:
@@ -46,7 +46,7 @@ class Schedule(Protocol):
         ...
 
     def level(self, height: float) -> float:
-        """The level at a share of the way up, 0..1."""
+        """The noise level at a share of the schedule, 0..1."""
         ...
 
     def alpha_bar(self, levels: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Where features lie in time and frequency, so that a mask on them finds its place in any other spectrogram."""
+    """Where features lie in time and frequency, so that masks can be mapped to another spectrogram."""
 
     hop: Samples
     """Samples at the backbone's rate between two frames."""
@@ -96,7 +96,7 @@ class Backbone(Protocol):
 
     @property
     def channels(self) -> int:
-        """1: hears a fold of the region's channels; 2: hears stereo."""
+        """1: gets a downmix of the region's channels; 2: gets stereo."""
         ...
 
     @property
@@ -106,12 +106,12 @@ class Backbone(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The torch device of all its tensors."""
         ...
 
     @property
     def schedule(self) -> Schedule:
-        """Its levels of noise."""
+        """Its noise schedule."""
         ...
 
     @property
@@ -121,17 +121,17 @@ class Backbone(Protocol):
 
     @property
     def lossless_codec(self) -> bool:
-        """`decode(encode(f))` is `f` and costs next to nothing: slots may share the mixture after every step."""
+        """True if `decode(encode(f))` is `f` at next to no cost, so that mixture consistency can be enforced in every step."""
         ...
 
     @property
     def frequency_axis(self) -> int | None:
-        """The axis of a latent along which frequency rises as it does over the bands; None where no axis does."""
+        """The axis of a latent along which frequency rises (negative index); None where no axis does."""
         ...
 
     @property
     def default_steps(self) -> int:
-        """Levels of an inversion that are enough for it."""
+        """Default number of inversion steps."""
         ...
 
     @property
@@ -141,12 +141,12 @@ class Backbone(Protocol):
 
     @property
     def network_spec(self) -> NetworkSpec | None:
-        """Its network, for whatever runs it; None where there is nothing to choose."""
+        """Its network as an execution needs it; None where there is no choice of executions."""
         ...
 
     @property
     def run(self) -> FallbackRunner | None:
-        """What runs its network now; a planner may put another way there. None where there is no network."""
+        """What runs its network; `tuning.tune` may replace it. None where there is no network."""
         ...
 
     @property
@@ -156,7 +156,7 @@ class Backbone(Protocol):
         ...
 
     def gain(self, audio: Tensor) -> Tensor:
-        """The factor (B,) that brings each window (B, channels, N) to the level the model was trained at; 1 for silence."""
+        """Gain (B,) that brings each window (B, channels, N) to the level of the training data; 1 for silence."""
         ...
 
     def analyse(self, audio: Tensor) -> Tensor:
@@ -180,7 +180,7 @@ class Backbone(Protocol):
         ...
 
     def render(self, features: Tensor) -> Tensor:
-        """Features of any number of frames -> audio (B, channels, frames x hop): the model's own voice."""
+        """Vocoder: features of any number of frames -> audio (B, channels, frames x hop)."""
         ...
 
     def embed(self, prompts: Sequence[str]) -> Conditioning:
@@ -194,7 +194,7 @@ class Backbone(Protocol):
 
 
 def append_dims(values: Tensor, like: Tensor) -> Tensor:
-    """(B,) numbers, made to multiply (B, c, t, m) latents."""
+    """Reshape (B,) numbers so that they broadcast over (B, c, t, m) latents."""
     return values.to(like).reshape(-1, *[1] * (like.dim() - 1))
 
 
@@ -205,19 +205,19 @@ def add_noise(clean: Tensor, alpha_bar: Tensor, noise: Tensor) -> Tensor:
 
 
 def predict_clean(x: Tensor, alpha_bar: Tensor, epsilon: Tensor) -> Tensor:
-    """The clean latent that `epsilon` stands for: (x - sqrt(1 - AB) epsilon) / sqrt(AB)."""
+    """Predicted clean latent: (x - sqrt(1 - AB) epsilon) / sqrt(AB)."""
     kept = append_dims(alpha_bar, x)
     return (x - (1 - kept).sqrt() * epsilon) / kept.sqrt()
 
 
 def implied_epsilon(x: Tensor, alpha_bar: Tensor, clean: Tensor) -> Tensor:
-    """The inverse of `clean_guess`: the epsilon under which `clean` would have been the guess."""
+    """The inverse of `predict_clean`: the epsilon under which `clean` is the predicted clean latent."""
     kept = append_dims(alpha_bar, x)
     return (x - kept.sqrt() * clean) / (1 - kept).sqrt()
 
 
 def epsilon_from_v(v: Tensor, x: Tensor, alpha_bar: Tensor) -> Tensor:
-    """What a v-predicting network says, as epsilon: sqrt(AB) v + sqrt(1 - AB) x (Salimans and Ho 2022)."""
+    """Converts v-prediction to epsilon: sqrt(AB) v + sqrt(1 - AB) x (Salimans and Ho 2022)."""
     kept = append_dims(alpha_bar, x)
     return kept.sqrt() * v + (1 - kept).sqrt() * x
 
@@ -225,10 +225,10 @@ def epsilon_from_v(v: Tensor, x: Tensor, alpha_bar: Tensor) -> Tensor:
 def guided_epsilon(
     noise: NoisePredictor, x: Tensor, levels: Tensor, prompts: Conditioning, null: Conditioning, strength: Tensor
 ) -> Tensor:
-    """Epsilon leaning towards each item's prompt: eps_null + omega (eps_prompt - eps_null), ZeroSep eq. 6.
+    """Classifier-free guidance: eps_null + omega (eps_prompt - eps_null), ZeroSep eq. 6.
 
-    `strength` (B,) is omega. At 1 the null branch cancels and is not asked, at 0 the prompt's is not; every branch that
-    counts is part of one batch.
+    `strength` (B,) is omega. At 1 the null branch cancels and is not computed, at 0 the prompt's branch is not; all computed
+    branches form one batch.
     """
     strength = strength.to(x.device)
     asked, blank = strength.ne(0).nonzero()[:, 0], strength.ne(1).nonzero()[:, 0]

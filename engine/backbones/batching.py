@@ -1,4 +1,5 @@
-"""The model at work, as the algorithms see it: cut to batches that fit, counted, timed by progress, and stopped between two."""
+"""The model as algorithms call it: split into batches that fit in memory, counted, with progress, cancellable between two
+batches."""
 
 import logging
 from collections.abc import Callable
@@ -20,9 +21,9 @@ ENCODE_COST, DECODE_COST = 6, 12
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """How often a model is asked: items through its network, windows into its codec and out of it.
+    """Cost of a computation: items through the network, windows into the codec and out of it.
 
-    A codec that costs next to nothing (`Backbone.exact_codec`) is not counted when it is asked.
+    Calls of a lossless codec are not counted.
     """
 
     passes: int = 0
@@ -36,7 +37,7 @@ class Cost:
         return Cost(self.passes * times, self.encodes * times, self.decodes * times)
 
     def in_passes(self, backbone: Backbone) -> int:
-        """All of it in network passes, as far as time goes."""
+        """The total in network passes of equal duration."""
         return self.passes + (not backbone.lossless_codec) * (ENCODE_COST * self.encodes + DECODE_COST * self.decodes)
 
 
@@ -97,10 +98,10 @@ class BatchedModel:
         return torch.cat(pieces)
 
     def count_skipped(self, work: Cost) -> None:
-        """Count as progress what need not be asked."""
+        """Count cached results as progress."""
         self.skipped += work
 
     def report_progress(self) -> None:
-        """Say how far it is; raises Cancelled once the user said stop."""
+        """Report progress. Raises Cancelled after the user has cancelled."""
         if self._expected:
             self.progress(min((self.done + self.skipped).in_passes(self.backbone) / self._expected, 1.0), "separating")

@@ -1,4 +1,4 @@
-"""The network of a published checkpoint: read when something is to run it, in the format that this wants, and asked by it."""
+"""The network of a published checkpoint, loaded lazily in the number format that its execution needs."""
 
 from collections.abc import Callable, Mapping
 from copy import copy
@@ -38,7 +38,7 @@ def heads_by_width(config: Mapping[str, Any]) -> tuple[int, ...] | None:
 
 
 class NetworkBackbone:
-    """The half of a backbone that is asked about noise. `run` runs the network; a planner may put another way there.
+    """The noise-predicting half of a backbone. `run` runs the network; `tuning.tune` may replace it.
 
     Subclasses say what goes into the network (`asked`), what one window's latent looks like (`shape`, without the batch),
     which arguments are the same in every call (`fixed`), and which inputs change in size (`varying`, see `NetworkSpec`).
@@ -70,9 +70,9 @@ class NetworkBackbone:
         wrap: Callable[[Checkpoint, Any, torch.dtype], nn.Module] | None = None,
         heads: tuple[int, ...] | None = None,
     ) -> None:
-        """Read the network, once everything else is there, and let torch run it in `precision`; None: in what most such
-        devices are fastest in. kind, part: its class, and where it lies. dressed: what is made of it before it runs.
-        heads: attention heads per level of a U-Net, where they are not to be what its config says.
+        """Load the network and run it with torch in `precision`; None: the format that is fastest on most such devices. kind,
+        part: its class and subfolder. wrap: applied to the network before it runs. heads: attention heads per level of a U-Net,
+        where they are not to be what its config says.
 
         Raises BadModel as `opened` does.
         """
@@ -105,7 +105,7 @@ class NetworkBackbone:
 
     @cached_property
     def network_spec(self) -> NetworkSpec:
-        """The network, for whatever is to run it: a batch, half-way up, under the null prompt."""
+        """The network with example inputs: a batch at half the noise schedule under the null prompt."""
         latent = torch.randn(self.batch, *self.shape, generator=torch.Generator().manual_seed(0)).to(self.device)
         level = torch.full((self.batch,), float(self.schedule.level(0.5)))
         example = self.network_inputs(latent, level, self.embed([""] * self.batch))
@@ -113,7 +113,7 @@ class NetworkBackbone:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one window's latent."""
+        """Shape of one window's latent, without the batch."""
         raise NotImplementedError
 
     def embed(self, prompts: list[str]) -> Conditioning:
@@ -121,5 +121,5 @@ class NetworkBackbone:
         raise NotImplementedError
 
     def network_inputs(self, latent: Tensor, levels: Tensor, conditioning: Conditioning) -> dict[str, Tensor]:
-        """What `Backbone.noise` was given, by the names that the network has for it."""
+        """The inputs of `Backbone.noise` as keyword arguments of the network."""
         raise NotImplementedError

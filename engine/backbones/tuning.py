@@ -1,8 +1,7 @@
-"""How a model works on this machine: which way its network runs, and how many items go through it at once.
+"""Picks a model's execution and batch size for this machine.
 
-On a CPU a batch is what was the fastest, in calls so short that the device can be had within a second; on a GPU it is bounded
-by the memory that is free.
-What is measured is kept, so that the plan, and with it the last bits of a result, stay the same from start to start.
+On a CPU it is the fastest measured batch size whose calls are short enough to cancel within a second; on a GPU the free memory
+bounds it. What is measured is kept, so that the plan, and with it the last bits of a result, stay the same from start to start.
 """
 
 import math
@@ -18,7 +17,7 @@ MAX_ITEMS = 256
 
 
 def tune(backbone: Backbone, execution: str = AUTO) -> None:
-    """Let a model that was loaded run the way that is wanted, in batches that suit it.
+    """Set the execution and batch size of a loaded model.
 
     Raises BadRequest for an execution that nobody knows, BadModel for one that is not to be had here.
     """
@@ -31,7 +30,7 @@ def tune(backbone: Backbone, execution: str = AUTO) -> None:
 
 
 def choose_batch_size(backbone: Backbone, row: Measurement) -> int:
-    """Items per call: as measured, but on CUDA a power of two by memory."""
+    """Items per call: the measured number, but on CUDA a power of two that fits in memory."""
     if backbone.device.type == "cuda" and row.size:
         return _power_of_two(min(MEMORY_SHARE * device.free_memory(backbone.device) / row.size, MAX_ITEMS))
     return row.items

@@ -1,4 +1,4 @@
-"""Which files a folder holds to separate: whatever has sound, in one order, and nothing that we made ourselves."""
+"""Finds the files of a folder to separate: everything with sound, sorted, without our own outputs."""
 
 import os
 from collections.abc import Collection

@@ -44,7 +44,7 @@ Stamp = tuple[tuple[int, int] | None, ...]
 
 
 class Workers(Protocol):
-    """What works: a `WorkerPool`, or a stand-in."""
+    """Protocol of a `WorkerPool`, or a stand-in for it."""
 
     def run(self, tasks: "Sequence[Task]", watch: "Watch" = ...) -> Iterator[Outcome]:
         """Do all of them, in any order."""
@@ -52,7 +52,7 @@ class Workers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """What became of one input: where it lies now, and its results or the reason why there are none."""
+    """Result of one input: where it was moved to, and its outputs or the error."""
 
     path: Path
     moved_to: Path
@@ -131,7 +131,7 @@ class Inbox:
         return any(path.exists() for path in self._seen)
 
     def attend(self, paths: list[Path], workers: Workers) -> Iterator[Arrived]:
-        """Separate these and put each where it belongs; one that changes meanwhile stays, and waits anew.
+        """Separate inputs and move each to `done` or `failed`; one that changes meanwhile stays and is tried again.
 
         One that fails stays for `LOOK_AGAIN_S` before it is told and put away.
         """

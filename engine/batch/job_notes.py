@@ -1,4 +1,4 @@
-"""What a file in an inbox says about itself: in a note beside it (`song.toml`), or in its own name (`song [drums, bass].wav`).
+"""Options of a file in an inbox: from a note beside it (`song.toml`), or from its name (`song [drums, bass].wav`).
 
 A note's keys are the long options of `zerostem separate`. The note wins over the name, the name over the options that
 the inbox was started with.
@@ -18,7 +18,7 @@ _NAMED = re.compile(r"(?P<name>.*?\S)\s*\[(?P<prompts>[^\[\]]+)\]\s*", re.DOTALL
 
 
 def note_of(path: Path) -> Path:
-    """Where a file's note lies, if it has one."""
+    """Path of a file's note, or None."""
     return path.with_suffix(".toml")
 
 
@@ -29,7 +29,7 @@ def plain_name(path: Path) -> str:
 
 
 def said_of(path: Path) -> dict[str, Any]:
-    """What the name and the note say, as options of `separate` by their names there. Raises BadRequest."""
+    """Options from the name and the note, by the names of `separate`'s options. Raises BadRequest."""
     match = _NAMED.fullmatch(path.stem)
     named = {"prompt": [each.strip() for each in match["prompts"].split(",") if each.strip()]} if match else {}
     return named | _read(note_of(path))

@@ -1,4 +1,4 @@
-"""One input of many: what is wanted of it, whether that was done before, and what became of it, whatever goes wrong."""
+"""One input of a batch: skips it if it was done before, separates it, and reports the outcome."""
 
 import time
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a task. skipped: it had been done before, and the sidecar is of then.
+    """Outcome of a task. skipped: it was done before, and the sidecar is of that run.
 
     error, todo: of one that failed what happened and what to do.
     """
@@ -42,7 +42,7 @@ class Outcome:
 
 
 def process_task(separator: "Separator", task: Task, progress: Progress) -> Outcome:
-    """Separate one input unless that is done; an error is an outcome too. Raises Cancelled through `progress`."""
+    """Separate one input unless it was done before; errors become outcomes. Raises Cancelled through `progress`."""
     began = time.monotonic()
     try:
         if told := done_before(separator, task, progress):

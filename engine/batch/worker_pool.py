@@ -1,4 +1,4 @@
-"""Worker processes that separate one input each at a time, every one with its own model: what many cards have in common.
+"""A pool of worker processes, one per device, each with its own model and one input at a time.
 
 Each worker has a pipe to whoever runs the crew: a task goes in, progress and an outcome come out. A worker that dies
 takes its own input with it, not the others'. A worker whose pipe breaks stops as if it were told to.
@@ -44,7 +44,7 @@ class _Worker:
 
 
 class WorkerPool:
-    """One worker per entry of `devices`, started when there is work and kept warm until `close`.
+    """One worker per entry of `devices`, started when there is work and kept until `close`.
 
     check: a request that every worker must be able to follow before any input is touched.
     """
@@ -75,14 +75,14 @@ class WorkerPool:
             raise
 
     def close(self) -> None:
-        """Let the workers go: they have nothing to do."""
+        """End idle workers."""
         for worker in self._workers.values():
             worker.pipe.close()
         self._await(5.0)
         self.stop()
 
     def stop(self) -> None:
-        """End every worker within a second, and leave nothing half-written."""
+        """Kill every worker within a second, and clean up after them."""
         for worker in self._workers.values():
             worker.process.terminate()
         self._await(GRACE_S)
@@ -157,7 +157,7 @@ class WorkerPool:
             worker.process.join(max(0.0, end - time.monotonic()))
 
     def _clear(self, worker: _Worker) -> None:
-        """Do for a worker that was killed what it could not: take away what it had begun."""
+        """Remove what a killed worker had begun."""
         if worker.task is None or worker.task.output_options.out is None:
             return
         for folder in (worker.task.output_options.out, places().cache / "tracks"):

@@ -1,4 +1,4 @@
-"""The daemon's rooms: what happens to jobs, the line before the device, and the one thread that owns it.
+"""The daemon: a process that takes jobs from DAWs, the panel and the command line, and runs them on one device.
 
-`engine.daemon.main` opens them in order and closes them in reverse; no other room of the engine knows them.
+`main` builds its parts in order and closes them in reverse. README.md says which thread may touch what.
 """

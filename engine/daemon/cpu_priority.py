@@ -1,4 +1,4 @@
-"""A good neighbour: the DAW plays on while the device computes, so what computes steps back and leaves cores free."""
+"""Keeps a DAW responsive: the computing thread runs at low priority and leaves cores free."""
 
 import ctypes
 import os
@@ -15,7 +15,7 @@ LEFT_FREE = 1
 
 
 def lower_priority() -> None:
-    """Let all other threads of this machine go first; the threads that this one starts do likewise.
+    """Lower the priority of this thread and of the threads that it starts.
 
     Where a system knows no such thing or refuses, nothing changes.
     """
@@ -31,7 +31,7 @@ def lower_priority() -> None:
 
 
 def limit_threads(host: str, left_free: int | None) -> int:
-    """Compute on fewer threads while a DAW plays; returns how many. left_free None: one core is left to whoever asks from a
+    """Limit torch's threads while a DAW asks; returns their number. left_free None: one core is left to whoever asks from a
     DAW, none to others. What torch takes by itself (OMP_NUM_THREADS, or the processor's cores) is the most."""
     import torch
 
@@ -45,7 +45,7 @@ def limit_threads(host: str, left_free: int | None) -> int:
 
 @cache
 def _all_threads() -> int:
-    """As many as torch took before anybody asked it to take less."""
+    """Torch's number of threads before any limit."""
     import torch
 
     return torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""The one thread that owns the device: it takes turns, separates, and renders again what somebody wants otherwise."""
+"""The one thread that owns the device: it separates jobs, and renders stems again at changed strengths."""
 
 import logging
 import threading
@@ -22,7 +22,7 @@ from host_bridge.spool.job_folders import ASIDE, PROGRESS_S
 log = logging.getLogger(__name__)
 
 IDLE_S = 600.0
-"""A model that nobody has needed for so long gives its memory back."""
+"""A model that was unused for so long is unloaded."""
 RENDERING = "rendering again"
 """The stage of a job that is done and gets another strength."""
 CUTTING = 0.02
@@ -30,7 +30,7 @@ CUTTING = 0.02
 
 
 class DeviceWorker:
-    """The device's thread. Everything that reaches it has waited in `turns`. left_free: cores, see `neighbour.threads`."""
+    """The device's thread, which runs the tasks of a `DeviceQueue`. left_free: cores, see `cpu_priority.limit_threads`."""
 
     def __init__(
         self,
@@ -49,16 +49,16 @@ class DeviceWorker:
         self._awaited: set[tuple[str, str]] = set()
 
     def start(self) -> None:
-        """Begin to take turns."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self, patience_s: float = 10.0) -> None:
-        """Take no more turns, and wait for the pass in flight."""
+        """Run no more tasks, and wait for the network pass in flight."""
         self.device_queue.close()
         self._thread.join(patience_s)
 
     def queue_warm_up(self) -> None:
-        """Let the usual model be loaded before anybody waits for it."""
+        """Queue loading of the default model, before anybody waits for it."""
         self.device_queue.put(self._warm_up)
 
     def _warm_up(self) -> None:
@@ -68,23 +68,23 @@ class DeviceWorker:
             log.warning("model not loaded", extra={"why": str(error)})
 
     def queue_job(self, job: str) -> None:
-        """Let a job wait for its turn."""
+        """Queue a job."""
         self.device_queue.put(lambda: self.run_job(job))
 
     def queue_rerender(self, job: str) -> None:
-        """Let a job whose strengths were changed go before all whole jobs."""
+        """Queue rendering of changed strengths, ahead of whole jobs."""
         self._queue_once(self.rerender, job)
 
     def queue_delivery(self, job: str) -> None:
-        """Let a finished job be brought to its host once more, before all whole jobs."""
+        """Queue another delivery of a finished job, ahead of whole jobs."""
         self._queue_once(self.redeliver, job)
 
     def queue_overdue_delivery(self, job: str) -> None:
-        """Let a finished job be delivered, if the daemon was ended before it was."""
+        """Queue the delivery of a finished job that a previous daemon did not deliver."""
         self._queue_once(self._delivered, job)
 
     def _queue_once(self, act: Callable[[str], None], job: str) -> None:
-        """However often it is asked for: what has not begun yet will do for all of them."""
+        """Queue an action once: a queued one that has not started covers further requests."""
         key = (act.__name__, job)
         if key in self._awaited:
             return
@@ -109,18 +109,18 @@ class DeviceWorker:
     def _run_task(self, turn: DeviceTask) -> None:
         try:
             turn()
-        except Exception:  # the daemon's loop: one turn's fault is logged, and the next one gets its own
+        except Exception:  # the daemon's loop: one task's fault is logged, and the next one runs
             log.exception("a turn went wrong")
 
     def run_urgent(self) -> None:
-        """Between two passes of a whole job: let those pass who listen to a stem."""
+        """Run urgent tasks between two network passes of a whole job."""
         while not self.device_queue.closed and (turn := self.device_queue.take(0.0, NOW)):
             self._run_task(turn)
 
     # A whole job.
 
     def run_job(self, job: str) -> None:
-        """Separate a job that waits, from its request to its result."""
+        """Separate a queued job, from its request to its result."""
         jobs = self.jobs
         with jobs.journal_lock:
             if jobs.state_machine.state(job) != "queued":  # cancelled meanwhile, or done by an earlier turn
@@ -142,7 +142,7 @@ class DeviceWorker:
             self.queue_rerender(job)
 
     def _separated(self, job: str) -> int:
-        """The job's stems in its folder and its result beside them; how many there are."""
+        """Write a job's stems and result into its folder; returns the number of stems."""
         from engine.daemon.region import prepare_region  # torch costs seconds, and only this thread needs it
 
         jobs, folder = self.jobs, self.jobs.spool.folder(job)
@@ -167,7 +167,7 @@ class DeviceWorker:
         return len(told["stems"])
 
     def _ended(self, job: str, error: Exception) -> None:
-        """Nothing of the job is kept; unless it was stopped, it has failed."""
+        """Clean up after a job that raised: cancelled or failed."""
         jobs = self.jobs
         why = self._sentences(job, error)
         with jobs.journal_lock:
@@ -193,7 +193,7 @@ class DeviceWorker:
     # What is done is done again.
 
     def rerender(self, job: str) -> None:
-        """Render a finished job's stems at the strengths that are wanted now."""
+        """Render a finished job's stems at their current strengths."""
         spool, tell = self.jobs.spool, self.jobs.tell
         if self.jobs.state_machine.state(job) != "done":
             return
@@ -215,7 +215,7 @@ class DeviceWorker:
             tell(Fail.of(self._sentences(job, error), job, Strength.address))
 
     def _rendered(self, job: str) -> None:
-        """Stems and rest in the place of the old ones: from the cached inversion, the result's commit last."""
+        """Replace stems and rest, rendered from the cached inversion; `result.json` is committed last."""
         spool, folder = self.jobs.spool, self.jobs.spool.folder(job)
         file, before = spool.request(job), spool.result(job) or {}
         request, output_options = request_from(file, spool.strengths(job)), output_options_from(file, folder / ASIDE)
@@ -238,7 +238,7 @@ class DeviceWorker:
     # To whom it was for.
 
     def deliver(self, job: str, *, anew: bool = False) -> None:
-        """Add the stems to the folder that the request names, once; anew: whether they were there before or not.
+        """Copy the stems into the folder that the request names, once; anew: even if they were delivered before.
 
         Raises CannotWrite, BadSpool, BadRequest.
         """
@@ -251,7 +251,7 @@ class DeviceWorker:
         log.info("delivered", extra={"job": job, "to": str(file.deliver)})
 
     def _delivered(self, job: str) -> None:
-        """As `deliver`; what stands in its way keeps no job from being done."""
+        """As `deliver`, but a failure does not fail the job."""
         try:
             self.deliver(job)
         except ZeroStemError as error:

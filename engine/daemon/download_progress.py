@@ -1,4 +1,4 @@
-"""A model on its way from the hub: how far it is, said at most five times a second, until somebody says stop."""
+"""Progress of a model download, sent at most five times a second, and its cancellation."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from host_bridge.protocol.messages import Message, ProgressMessage, one_line
 
 EVERY_S = 0.2
 MIN_SHARE_FOR_ETA = 0.01
-"""Below this share the time to go is anybody's guess."""
+"""Below this share no remaining time is estimated."""
 
 
 class DownloadProgress:
@@ -20,7 +20,7 @@ class DownloadProgress:
         self._first: float | None = None
 
     def __call__(self, done: float, stage: str) -> None:
-        """Say it, unless something was said a moment ago. Raises Cancelled."""
+        """Report progress, at most five times a second. Raises Cancelled."""
         if self._stopped():
             raise Cancelled
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""What each message makes the engine do: a table, and a row of it in a few lines each. Nothing here waits for anything."""
+"""Handlers: what each message makes the engine do, as a table. No handler blocks."""
 
 import logging
 from collections.abc import Callable
@@ -38,7 +38,7 @@ MAX_OPEN_QUERIES = 1000
 
 
 class MessageHandlers:
-    """Where messages come in. stop: ends the daemon."""
+    """Dispatches messages to handlers and queries. stop: ends the daemon."""
 
     def __init__(self, jobs: JobRegistry, worker: DeviceWorker, stop: Callable[[], None]) -> None:
         self._jobs, self._work, self._end = jobs, worker, stop
@@ -49,17 +49,17 @@ class MessageHandlers:
         self._context = QueryContext(jobs, worker)
 
     def handle(self, message: Message, _peer: Peer) -> Answers:
-        """Take a message up, and say what is to be answered at once. Raises BadMessage."""
+        """Handle a message and return the immediate answers. Raises BadMessage."""
         if type(message) in QUERIES:
             return self._ask(message)
         return HANDLERS[type(message)](self, message)
 
     def close(self) -> None:
-        """Answer no more questions; what is being fetched is fetched on the next time it is asked for."""
+        """Answer no more queries; an interrupted download goes on the next time it is asked for."""
         self._query_threads.shutdown(cancel_futures=True)
 
     def _ask(self, message: Message) -> Answers:
-        """Have a question answered. Who asks again while it is open is told once."""
+        """Answer a query in another thread; a repeated query that is still open is answered once."""
         assert isinstance(message, Asked)
         accepted: Answers = [Accepted(message.id, message.address)] if isinstance(message, Fetch) else []
         with self._lock:
@@ -69,7 +69,7 @@ class MessageHandlers:
                 what = f"{MAX_OPEN_QUERIES} questions wait for an answer."
                 raise BadMessage(what, "Ask again in a moment.", Code.TOO_MANY, message.address, message.id)
             self._open.add((message.address, message.id))
-        if accepted:  # it takes minutes: on a thread that the daemon's end need not wait for
+        if accepted:  # it takes minutes: on a daemon thread, so that shutdown need not wait for a download
             Thread(target=self._answer, args=(message,), name="fetch", daemon=True).start()
         else:
             self._query_threads.submit(self._answer, message)
@@ -95,7 +95,7 @@ class MessageHandlers:
         tell(end)
 
     def submit(self, message: Submit) -> Answers:
-        """A job's folder lies in the spool."""
+        """Queue the job of a folder in the spool."""
         return [self._jobs.submit(message.id)]
 
     def cancel(self, message: Cancel) -> Answers:
@@ -129,13 +129,13 @@ class MessageHandlers:
         return []
 
     def knob(self, message: Knob) -> Answers:
-        """A fader's float."""
+        """Set the strength of the stem that this knob is bound to."""
         if tied := self._ties.get(message.knob):
             self._jobs.set_strength(*tied, round(1000 * message.position), answered=False)
         return []
 
     def deliver(self, message: Deliver) -> Answers:
-        """Bring a finished job to its host again."""
+        """Deliver a finished job again."""
         self._work.queue_delivery(message.id)
         return [Accepted(message.id, message.address)]
 
@@ -165,4 +165,4 @@ HANDLERS: dict[type[Message], Callable[[MessageHandlers, Any], Answers]] = {
     StopFetch: MessageHandlers.stop_fetch,
     Stop: MessageHandlers.stop,
 }
-"""What is carried out. What is only asked is in `questions`."""
+"""Messages that change something. Those that only ask are in `queries`."""

@@ -1,4 +1,4 @@
-"""How far a job is, for everybody who looks: permille, stage and time to go, in its folder and in messages."""
+"""Progress of a job: permille, stage and remaining time, written to its folder and sent to peers."""
 
 import logging
 import time
@@ -13,12 +13,12 @@ from host_bridge.types import Job
 log = logging.getLogger(__name__)
 
 MIN_SHARE_FOR_ETA = 0.05
-"""Below this share of a job its time to go is anybody's guess."""
+"""Below this share of a job no remaining time is estimated."""
 LONGEST_STAGE = 200
 
 
 class LastWarning(logging.Handler):
-    """The last warning of the device's thread, such as a lack of memory: whoever watches the job is told."""
+    """A log handler that keeps the last warning of the device's thread, to be shown with a job's progress."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -31,7 +31,7 @@ class LastWarning(logging.Handler):
 
 
 class JobProgress:
-    """A job's `ProgressMessage`: it raises Cancelled once the job no longer runs. between: called before each look."""
+    """A job's progress callable, which raises Cancelled once the job no longer runs. between: called before each check."""
 
     def __init__(self, jobs: JobRegistry, job: str, remark: LastWarning, between: Callable[[], None]) -> None:
         self._jobs, self._id, self._remark, self._between = jobs, job, remark, between

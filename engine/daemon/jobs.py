@@ -1,7 +1,7 @@
-"""The jobs as the engine sees them: what happens to one is decided at once, written down in order, and then said.
+"""The jobs of the daemon: each event is decided immediately, recorded on disk in order, then sent to peers.
 
-Three threads meet here. The endpoint's submits and never waits for the disk. The clerk writes down, in the order in which
-things happened, and cancels, retries and keeps strengths. The device's (`work`) begins and ends jobs.
+Called by three threads. The endpoint's submits and never waits for the disk. The writer's records events in order, and cancels,
+retries and stores strengths. The device's (`device_worker`) starts and finishes jobs.
 """
 
 import logging
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 Tell = Callable[[Message], None]
 Enqueue = Callable[[str], None]
-"""Puts a job, by its id, into the line before the device."""
+"""Enqueues a job, by its id, for the device."""
 
 _LOOKS: dict[Event, tuple[int, str, int]] = {"finish": (1000, "done", 0), "start": (0, "reading", -1)}
 """permille, stage and eta_s after an event; of all others 0, "" and -1."""
@@ -32,14 +32,15 @@ _OPEN: frozenset[State] = frozenset({"queued", "running"})
 
 
 class JobRegistry:
-    """All jobs of a spool. tell: says a message to whom it concerns. whole, stem: where jobs wait for the device."""
+    """All jobs of a spool. tell: sends a message to the peers that it concerns. whole, stem: enqueue a job, or the rendering of
+    its stems."""
 
     def __init__(self, spool: Spool, state_machine: StateMachine, tell: Tell, whole: Enqueue, stem: Enqueue) -> None:
         self.spool, self.state_machine, self.tell = spool, state_machine, tell
         self._whole, self._stem = whole, stem
-        self._submit_lock = Lock()  # so that two who bring the same job make one of it
+        self._submit_lock = Lock()  # serialises submit(): concurrent submits of one id create one job
         self.journal_lock = RLock()
-        """Held while a job's state is looked at and its files are changed accordingly."""
+        """Held while a job's state is checked and its files are changed accordingly."""
         self._writer = ThreadPoolExecutor(1, "clerk")
         self._wanted: dict[tuple[str, str], int] = {}
 
@@ -62,15 +63,15 @@ class JobRegistry:
         return Accepted(job, Submit.address)
 
     def cancel(self, job: str) -> None:
-        """Stop a job and keep nothing of it; `cancelled` is told when it is written down."""
+        """Cancel a job and delete its results; `cancelled` is sent once that is recorded."""
         self._writer.submit(self._guarded, self._cancel, job, Cancel.address)
 
     def retry(self, job: str) -> None:
-        """Let a job that failed or was cancelled wait for the device again."""
+        """Queue a failed or cancelled job again."""
         self._writer.submit(self._guarded, self._retry, job, Retry.address)
 
     def set_strength(self, job: str, stem: str, permille: int, *, answered: bool = True) -> None:
-        """Keep the strength that is wanted of a stem, and have it rendered when its job is done."""
+        """Store a stem's new strength, and render it once its job is done."""
         self._wanted[job, stem] = permille  # a fader sends more of them than can be written down: the last one counts
 
         def keep(job: str) -> None:
@@ -106,11 +107,11 @@ class JobRegistry:
     def record_event(
         self, job: str, event: Event, state: State, *said: Message, error: ZeroStemError | None = None
     ) -> "Future[None]":
-        """Have a step of a job's life written down after all that came before it, then said."""
+        """Record an event after all earlier ones, then send the messages."""
         return self._writer.submit(self._write, job, event, state, said, error)
 
     def snapshot(self, job: str) -> Job:
-        """How a job stands, as its folder says."""
+        """The state of a job, as its folder says."""
         try:
             return self.spool.state(job).job
         except BadSpool:  # damaged, or gone this moment
@@ -119,7 +120,7 @@ class JobRegistry:
     # What the daemon does from time to time.
 
     def scan_spool(self) -> None:
-        """Take up folders that came without a bell, cancel where a file `cancel` lies, and forget what is gone."""
+        """Scan the spool: submit unannounced folders, cancel where a file `cancel` was put, forget deleted jobs."""
         known = self.state_machine.states()  # before the folders: what comes between the two is not gone
         try:
             found = {name for name in os.listdir(self.spool.root) if is_id(name)}  # noqa: PTH208 - names are enough, and quick
@@ -136,14 +137,14 @@ class JobRegistry:
                 self.cancel(job)
 
     def close(self) -> None:
-        """Write down what has happened so far; what runs goes on with the next daemon."""
+        """Record that running jobs will be resumed by the next daemon."""
         with self.journal_lock:
             for job, state in self.state_machine.states().items():
                 if state == "running":
                     self.record_event(job, "restart", self.state_machine.step(job, "restart"))
 
     def wait_for_writes(self) -> None:
-        """Wait for the clerk's last line."""
+        """Wait until everything is written."""
         self._writer.shutdown()
 
     # What the clerk does.
@@ -168,7 +169,7 @@ class JobRegistry:
             self.tell(message)
 
     def _look(self, job: str) -> None:
-        """Refuse a request that cannot be meant before it waits for a device."""
+        """Fail a job with an invalid request before it waits for the device."""
         try:
             request_from(self.spool.request(job), {})
         except ZeroStemError as error:
@@ -177,7 +178,7 @@ class JobRegistry:
                     self.fail(job, error)
 
     def fail(self, job: str, error: ZeroStemError) -> None:
-        """End a job with what went wrong."""
+        """End a job as failed."""
         fails = [Fail.of(error, job, Submit.address)]
         self.record_event(job, "fail", self.state_machine.step(job, "fail"), *fails, error=error)
 

@@ -1,4 +1,4 @@
-"""The daemon's log: one line of JSON per event, in files that are put aside before they grow large."""
+"""The daemon's log: one line of JSON per event, in rotating files."""
 
 import json
 import logging

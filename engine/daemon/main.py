@@ -1,4 +1,4 @@
-"""The daemon: the only file that knows every room. It opens them in order, and closes them in reverse."""
+"""Entry point of the daemon: builds all parts in order, serves, and closes them in reverse."""
 
 import logging
 import os
@@ -40,14 +40,15 @@ log = logging.getLogger(__name__)
 
 BEAT_S = 2.0
 SWITCH_S = 0.0005
-"""A thread that computes lets the endpoint's have a word this soon; Python's own 5 ms would be heard."""
+"""Python's thread switch interval, shorter than the default of 5 ms, so that the endpoint answers while the network
+computes."""
 CAPABILITIES = "submit cancel retry strength knob models fetch devices plan deliver progress tcp"
 
 
 @dataclass(frozen=True, slots=True)
 class DaemonOptions:
-    """How a daemon is to be: port 0 is any; spool None is the user's usual one; left_free: cores that are left to others,
-    None: one while a DAW asks."""
+    """Options of a daemon. port 0: any free one. spool None: the user's default folder. left_free: cores left to others; None:
+    one while a DAW asks."""
 
     device: str = "auto"
     port: int = PORT
@@ -59,7 +60,7 @@ class DaemonOptions:
 
 
 def main(options: DaemonOptions, say: Callable[[str], None] = lambda _text: None) -> int:
-    """Serve until a signal or a message says stop. Raises AlreadyRuns, BadSpool, BadRequest."""
+    """Serve until a signal or a stop message. Raises AlreadyRuns, BadSpool, BadRequest."""
     sys.setswitchinterval(SWITCH_S)
     ending = Event()
     with ExitStack() as house:
@@ -73,7 +74,7 @@ def main(options: DaemonOptions, say: Callable[[str], None] = lambda _text: None
 
 @contextmanager
 def running_daemon(options: DaemonOptions, stop: Callable[[], None]) -> Iterator[tuple[JobRegistry, EngineFile]]:
-    """Every room of the engine, served while the `with` lasts. Raises AlreadyRuns, BadSpool, BadRequest."""
+    """A running daemon, for as long as the `with` block lasts. Raises AlreadyRuns, BadSpool, BadRequest."""
     spool, token = Spool(options.spool or places().spool), secrets.token_urlsafe(24)
 
     def load(model: str) -> "Separator":
@@ -87,7 +88,7 @@ def running_daemon(options: DaemonOptions, stop: Callable[[], None]) -> Iterator
         house.enter_context(only_one(spool.root))
         state_machine = StateMachine(token, Welcome("zerostem", CAPABILITIES, version("zerostem"), os.getpid()), time.monotonic)
         device_queue, host_notifier = DeviceQueue(), HostNotifier.read(places().config)
-        jobs = JobRegistry(  # the later rooms are named here, and first entered when they stand
+        jobs = JobRegistry(  # these callbacks use objects created below; they are not called before
             spool,
             state_machine,
             lambda message: endpoint.tell(message),  # noqa: PLW0108
@@ -124,7 +125,7 @@ def running_daemon(options: DaemonOptions, stop: Callable[[], None]) -> Iterator
 
 
 def _resume(found: RecoveredJob, worker: DeviceWorker) -> None:
-    """Go on where the daemon before this one was ended, however that was."""
+    """Resume a job that the previous daemon left behind."""
     job = found.state.job
     if found.trouble:
         log.warning("found in trouble", extra={"job": job.id, "why": found.trouble})

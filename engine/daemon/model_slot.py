@@ -1,4 +1,4 @@
-"""One model at a time: loaded when it is first asked for, kept while there is work, let go after a while without."""
+"""Holds the one loaded model: loaded on first use, kept while there is work, unloaded when idle."""
 
 import gc
 import logging
@@ -18,19 +18,19 @@ log = logging.getLogger(__name__)
 Load = Callable[[str], "Separator"]
 """Finds and loads a model by its name."""
 A_FEW = 8
-"""Windows of 20 s of sound through pocket."""
+"""Items per call when a model's speed is measured: the windows of 20 s of sound through pocket."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What a model costs on the device that has it: seconds of a network pass, and bytes of one window's latent."""
+    """Measured cost of a model on this device: seconds per network pass, and bytes of one window's latent."""
 
     pass_s: float
     latent_bytes: int
 
 
 class ModelSlot:
-    """The model on the device, if any. Only the device's thread loads, measures and lets go."""
+    """The model on the device, if any. Only the device's thread loads, measures and unloads it."""
 
     def __init__(self, load: Load, default: str = DEFAULT) -> None:
         self._load, self.default = load, default
@@ -38,7 +38,7 @@ class ModelSlot:
         self._pace: Pace | None = None
 
     def get(self, model: str | None) -> "Separator":
-        """The model of that name, None: the default. Raises BadRequest or BadModel where it is not to be had."""
+        """The model of that name (None: the default), loaded if necessary. Raises BadRequest or BadModel."""
         name = model or self.default
         if self._held is None or self._held[0] != name:
             self.unload()
@@ -59,16 +59,16 @@ class ModelSlot:
         return self._held[1]
 
     def holds(self, model: str | None) -> bool:
-        """Whether it is this model that is loaded."""
+        """Whether this model is loaded."""
         return self._held is not None and self._held[0] == (model or self.default)
 
     def pace(self, model: str | None) -> "tuple[Separator, Pace] | None":
-        """The model with its pace, if it is loaded and was measured."""
+        """The model and its measured cost, if it is loaded and measured."""
         held, pace = self._held, self._pace
         return (held[1], pace) if held and pace and held[0] == (model or self.default) else None
 
     def measure(self, model: str | None) -> None:
-        """Load the model if need be, and find out its pace. Raises as `separator`."""
+        """Load the model if necessary and measure it. Raises as `get`."""
         separator = self.get(model)
         if self._pace is None:
             self._pace = _measured(separator)
@@ -79,7 +79,7 @@ class ModelSlot:
         return self._held is None
 
     def unload(self) -> None:
-        """Free the model's memory."""
+        """Unload the model."""
         if self._held is None:
             return
         import torch
@@ -92,7 +92,7 @@ class ModelSlot:
 
 
 def _measured(separator: "Separator") -> Pace:
-    """A pass of a few windows at once, as a descent has them, the second one: the first also finds its kernels."""
+    """Time the second network pass of a few windows; the first also compiles or selects kernels."""
     import torch
 
     model = separator.backbone

@@ -1,4 +1,4 @@
-"""Tells a DAW that a job is done, in the DAW's own words: REAPER and Ardour each run an action that fetches the stems.
+"""Notifies a DAW by OSC that a job is done: REAPER and Ardour each run an action that imports the stems.
 
 A datagram to this machine, to the port that the user names in `hosts.toml` beside our other settings:
 

@@ -1,4 +1,4 @@
-"""What may be asked of the engine: how jobs stand, which models and devices there are, how long something would take."""
+"""Queries: rows of jobs, models, words, devices and plans for whoever asks."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ LONGEST_S = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class QueryContext:
-    """What the answers come from. stopped: ids of fetches that are to stop."""
+    """What queries read from. stopped: ids of downloads that are to stop."""
 
     jobs: JobRegistry
     worker: DeviceWorker
@@ -68,7 +68,8 @@ def _models(_context: QueryContext, message: Models) -> Iterator[Message]:
 
 
 def _vocabulary(_context: QueryContext, message: VocabularyQuery) -> Iterator[Message]:
-    """Of a model in the catalogue whether or not it is here; of any other once it is. Raises BadRequest, BadModel."""
+    """The words of a model: of one in the catalogue even if not downloaded, of any other once it is. Raises BadRequest,
+    BadModel."""
     from engine import backbones  # torch costs seconds
 
     name = message.model or catalogue.DEFAULT
@@ -78,7 +79,7 @@ def _vocabulary(_context: QueryContext, message: VocabularyQuery) -> Iterator[Me
 
 
 def _fetch(context: QueryContext, message: Fetch) -> Iterator[Message]:
-    """Into the hub's own cache; what is there already is not fetched again."""
+    """Download a model into the hub's cache; files that are there are not downloaded again."""
     progress = DownloadProgress(message.id, context.jobs.tell, lambda: message.id in context.stopped)
     if wanted := download.plan(message.model, progress):
         download.fetch(wanted, progress)
@@ -100,7 +101,7 @@ def _devices(_context: QueryContext, message: Devices) -> Iterator[Message]:
 
 
 def _plan(context: QueryContext, message: PlanQuery) -> Iterator[Message]:
-    """For the device that the daemon works on. A model that is not loaded is loaded first, in its turn."""
+    """Estimate time and memory on the daemon's device. The model is loaded first if necessary."""
     model = message.model or None
     while not (held := context.worker.model_slot.pace(model)):
         _measured(context, model)
@@ -108,7 +109,7 @@ def _plan(context: QueryContext, message: PlanQuery) -> Iterator[Message]:
 
 
 def _measured(context: QueryContext, model: str | None) -> None:
-    """Have the device's thread measure a model: between two passes where it is at work, else behind what waits."""
+    """Let the device's thread measure a model: between two passes if it is in use, else after what is queued."""
     answer: Queue[ZeroStemError | None] = Queue()
 
     def measure() -> None:
@@ -132,7 +133,7 @@ def _measured(context: QueryContext, model: str | None) -> None:
 
 
 def _planned(message: PlanQuery, separator: "Separator", pace: "Pace") -> Message:
-    """The listener's own arithmetic: windows in groups that fit, each as much work as the method says."""
+    """The same arithmetic as inference: windows in groups that fit in memory, with the method's cost per window."""
     from engine.audio.chunks import OVERLAP
     from engine.pipeline.inference import GROUP_BYTES, method_for, windows_per_group
 
@@ -161,4 +162,4 @@ QUERIES: dict[type[Message], Query] = {
     Devices: _devices,
     PlanQuery: _plan,
 }
-"""Whatever a message asks for, row by row; who asked hears `done` and how many they were."""
+"""For each message the function that yields its rows; they are followed by `done` with their number."""

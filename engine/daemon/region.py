@@ -1,4 +1,4 @@
-"""A job's region as one file in its folder: the host's own region.wav, or what its sources hold, cut once."""
+"""Prepares a job's region as one file in its folder: the host's region.wav, or an excerpt of its source files."""
 
 import os
 import stat
@@ -18,7 +18,7 @@ from host_bridge.spool.documents import Timeline
 from host_bridge.types import Progress, Samples
 
 BLOCK = 1 << 16
-"""Samples that are copied at once."""
+"""Samples per block when copying."""
 
 
 def prepare_region(folder: Path, request: documents.RequestFile, progress: Progress) -> tuple[Path, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""What a job's request file asks of the engine: the request of `separate`, and what to write beside the stems."""
+"""Maps a job's request file to the engine's request and output options."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ _WISHES = {"gain_db", "rest", "everything_but"}
 
 
 def request_from(file: RequestFile, strengths: Mapping[str, int]) -> Request:
-    """The request, with the strengths (permille) that were wanted since. Raises BadRequest, CannotWrite."""
+    """The engine's request, with later changes of strength (permille) applied. Raises BadRequest, CannotWrite."""
     if file.deliver is not None and not file.deliver.is_dir():
         raise CannotWrite(f"{file.deliver} is not a folder.", "Choose an existing folder for the stems.")
     settings: dict[str, Any] = {key: value for key, value in file.settings.items() if key not in _WISHES}
@@ -28,7 +28,7 @@ def request_from(file: RequestFile, strengths: Mapping[str, int]) -> Request:
 
 
 def output_options_from(file: RequestFile, out: Path) -> "OutputOptions":
-    """What to write, into the folder `out`, under the host's name for the region or that of its file."""
+    """The output options: into the folder `out`, named after the host's region or its file."""
     from engine.files.outputs import input_name
     from engine.separation import OutputOptions
 

@@ -1,4 +1,4 @@
-"""A job's stems: made aside, and brought into their place when they are whole."""
+"""A job's stems: written to a staging folder and renamed into place when complete."""
 
 import shutil
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ def separate_job(
 
 
 def commit_stems(folder: Path, told: Mapping[str, Any]) -> dict[str, Any]:
-    """Bring the first stems of a job into place, all at once; returns the sidecar with their new places."""
+    """Rename a job's first stems into place, all at once; returns the sidecar with their final paths."""
     try:
         for sidecar in (folder / ASIDE).glob("*.json"):  # result.json says all that it did
             atomic.remove(sidecar)
@@ -43,7 +43,7 @@ def commit_stems(folder: Path, told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def replace_stems(folder: Path, told: Mapping[str, Any]) -> dict[str, Any]:
-    """Put stems into the place of older ones, each of them whole at any moment; returns the sidecar."""
+    """Replace stems one by one, each by a rename; returns the sidecar with their final paths."""
     for name in told["files"]:
         rename_synced(folder / ASIDE / name, folder / FINAL / name)
     shutil.rmtree(folder / ASIDE, ignore_errors=True)  # what is left of it is emptied before the next use

@@ -1,4 +1,4 @@
-"""Which way to run a network: what the user names, or the fastest that was measured on this machine.
+"""Chooses the execution of a network: the one that the user names, or the fastest measured on this machine.
 
 Measured once per model and device, in seconds per item of the batch that suits it best, and kept in `executions.json`: so the
 choice, and with it the last bits of a result, stay the same from one start to the next. Ways that take long to prepare (an
@@ -29,16 +29,16 @@ log = logging.getLogger(__name__)
 
 AUTO = "auto"
 MIN_TIMING_S = 0.2
-"""A size of batch is timed again and again until so much time is spent: small networks often, large ones once."""
+"""A batch size is timed repeatedly for this long: small networks often, large ones once."""
 MAX_REPEATS = 5
 LONGEST_CALL_S = 0.6
-"""On a processor no call takes longer if it can be helped: a cancel or a fader waits for one."""
+"""Longest call on a processor, because a cancel or a fader has to wait for one."""
 MAX_TIME_RATIO = 0.95
-"""A batch of twice as many items is taken for at most so much of the time per item."""
+"""Accept a doubled batch only if time per item falls to this share of the former."""
 GIVE_UP_RATIO = 1.25
-"""A way that takes so many times as long as another is not tried with larger batches."""
+"""Stop trying larger batches of an execution that is this many times slower than the best one."""
 MAX_DIFFERENCE = 0.05
-"""Relative distance to float32 beyond which a way is not chosen unasked; bfloat16 has 0.01."""
+"""Executions that differ more from float32 (relative distance) are never chosen automatically; bfloat16 differs by 0.01."""
 SCHEMA = "zerostem-executions/2"
 
 
@@ -95,7 +95,7 @@ def _fastest(network_spec: NetworkSpec, held: FallbackRunner | None) -> Fallback
 
 
 def ranked(table: Table) -> list[str]:
-    """The ways that may be chosen unasked, fastest first."""
+    """Executions that may be chosen automatically, fastest first."""
     close = [name for name, row in table.items() if row.difference <= MAX_DIFFERENCE and name in EXECUTIONS]
     return sorted(close, key=lambda name: table[name].seconds)
 
@@ -171,7 +171,7 @@ def _sized(example: Mapping[str, Tensor], items: int) -> dict[str, Tensor]:
 
 
 def load_measurements(network_spec: NetworkSpec) -> Table:
-    """What was measured here before; empty where nothing was, or the file makes no sense."""
+    """Measurements of this network on this machine; empty where there are none, or the file is damaged."""
     rows = _all().get(_key(network_spec), {})
     try:
         return {name: Measurement(**row) for name, row in rows.items() if float(row["seconds"]) > 0}
@@ -180,7 +180,7 @@ def load_measurements(network_spec: NetworkSpec) -> Table:
 
 
 def save_measurements(network_spec: NetworkSpec, table: Table) -> None:
-    """Remember a table. Where the cache cannot be written it is measured again the next time."""
+    """Save measurements. Where the cache cannot be written they are taken again next time."""
     told = {"schema": SCHEMA, "tables": _all() | {_key(network_spec): {name: asdict(row) for name, row in table.items()}}}
     try:
         _file().parent.mkdir(parents=True, exist_ok=True)

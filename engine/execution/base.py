@@ -1,4 +1,4 @@
-"""What runs a network: one way per class, all with the same inputs and the same float32 answer.
+"""Executions: ways to run a network, all with the same inputs and the same float32 output.
 
 Inputs are the keyword arguments of the network's `forward`, tensors only; B, the first axis of each, is the batch.
 """
@@ -16,7 +16,7 @@ Run = Callable[[Mapping[str, Tensor]], Tensor]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkSpec:
-    """A network that is to be run.
+    """A network and all that an execution needs to load and run it.
 
     load: gives it afresh, in a number format, on `device`. fingerprint: changes with its weights. example: inputs as they come,
     the usual shapes. fixed: further keyword arguments, the same in every call. varying: inputs and their axes, beside
@@ -33,7 +33,7 @@ class NetworkSpec:
 
 
 class Execution(Protocol):
-    """One way to run a network."""
+    """A way to run a network: a library and a number format."""
 
     @property
     def name(self) -> str:
@@ -42,15 +42,15 @@ class Execution(Protocol):
 
     @property
     def quick(self) -> bool:
-        """Whether `prepare` takes no more than a moment, so that it may be tried unasked."""
+        """Whether `prepare` is fast enough to be tried automatically."""
         ...
 
     def missing(self, device: torch.device) -> str | None:
-        """Why it cannot be had on this machine and device, in half a sentence; None where it can."""
+        """Why it is not available on this device, in half a sentence; None if it is."""
         ...
 
     def prepare(self, network_spec: NetworkSpec) -> Run:
-        """Make it ready. Raises BadModel where that fails: damaged files, a provider that only pretends, other results."""
+        """Load the network. Raises BadModel for damaged files, an unusable provider, or wrong results."""
         ...
 
 

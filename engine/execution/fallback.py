@@ -1,4 +1,4 @@
-"""A network that is run in a way that was chosen, and goes on in plain torch when that breaks."""
+"""Runs a network by the chosen execution, and falls back to plain torch when that breaks."""
 
 import logging
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class FallbackRunner:
-    """A run that goes on with plain torch when its own way breaks, and says so. `name`: the way that is taken now."""
+    """Runs a network, falling back to plain torch with a warning. `name`: the execution in use."""
 
     def __init__(self, execution: Execution, run: Run, network_spec: NetworkSpec) -> None:
         self.name, self._run, self._subject = execution.name, run, network_spec

@@ -1,4 +1,4 @@
-"""Where results go: how they are called, and how they all come into place at once, or not at all."""
+"""Output files: their names, and a transaction that puts all of them into place, or none."""
 
 import errno
 import json
@@ -39,7 +39,7 @@ _CLOCKS_APART_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the files of one input are called; one name per prompt where there are several."""
+    """Names of one input's output files; one per prompt where there are several."""
 
     stems: tuple[str, ...]
     generative: tuple[str, ...]
@@ -105,7 +105,7 @@ def names(input_name: str, prompts: Sequence[str]) -> Names:
 
 
 class OutputTransaction:
-    """One input's results on their way into `out`: written aside, then renamed into place, the sidecar last.
+    """A transaction for one input's results: written to a staging folder, then renamed into `out`, the sidecar last.
 
     Leaving the `with` without `commit` leaves nothing behind. A file in the way is replaced only when this input's
     sidecar in `out` lists it and its bytes are still those that we wrote; any other stops the delivery, before the work
@@ -238,7 +238,7 @@ def _stranger(path: Path) -> CannotWrite:
 
 
 def read_sidecar(sidecar: Path) -> dict[str, Any] | None:
-    """What a sidecar of ours says; None where there is none, or another's."""
+    """Read a sidecar; None where there is none, or the file is not ours."""
     try:
         told = json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.is_file() else None
     except (ValueError, RecursionError):
@@ -308,7 +308,7 @@ def _is_abandoned(aside: Path) -> bool:
 
 @contextmanager
 def as_cannot_write(out: Path, todo: str | None = None) -> Iterator[None]:
-    """Whatever the file system refuses, in two sentences. todo: what to do, where the folder is not one for results."""
+    """Turn errors of the file system into CannotWrite. todo: what to do, where the folder is not one for results."""
     try:
         yield
     except OSError as error:

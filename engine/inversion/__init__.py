@@ -1,4 +1,4 @@
-"""Ways up the noise: to add one, write one file and name it here."""
+"""Inversions, by name. To add one: one file, and one line here."""
 
 from engine.inversion.base import Inversion
 from engine.inversion.ddim import DDIM

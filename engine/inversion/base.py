@@ -1,6 +1,7 @@
-"""An inversion climbs from a clean latent to noise so that a descent can come back down another way.
+"""Inversion maps a clean latent to noise under one prompt; `denoise` maps it back under others.
 
-Latents are (B, c, t, m). Both directions walk one `Timesteps`; `descend` is the same for every inversion and every method.
+Latents are (B, c, t, m). Both directions visit the same `Timesteps`; `denoise` is the same for every inversion and every
+method.
 """
 
 import math
@@ -20,17 +21,17 @@ ROUNDING = 1e-6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Timesteps:
-    """The levels that a climb and its descent visit, lowest first, (L,) each."""
+    """The noise levels that inversion and denoising visit, lowest first; every field has shape (L,)."""
 
     levels: Tensor
     alphas: Tensor
     """Alpha-bar at each level."""
     previous_alphas: Tensor
-    """Alpha-bar one step down from each level."""
+    """Alpha-bar of the next lower level, for each level."""
 
     @classmethod
     def build(cls, schedule: Schedule, steps: int, depth: float = 1.0) -> "Timesteps":
-        """`steps` levels of the schedule, cut off at a share `depth` of the way up (the papers' start or noise ratio).
+        """The lowest `depth * steps` of `steps` levels of the schedule; `depth` is the papers' start ratio, in [0, 1].
 
         Whole levels only, rounded down as in the released code: 17 of 25 at 0.7. But 0.29 of 100 are 29, though as floats
         their product is 28.999...
@@ -45,10 +46,10 @@ class Timesteps:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InversionResult:
-    """The way up, kept: where it ended, and what leads back down.
+    """What an inversion found: the noisy latent, and the noise of every step back.
 
-    top: (B, c, t, m), the latent at the highest level.
-    noises: (B, L, c, t, m), the noise of each step down, or (B, 0, c, t, m) where steps are deterministic.
+    latent: (B, c, t, m), at the highest level.
+    noises: (B, L, c, t, m), the noise of each denoising step, or (B, 0, c, t, m) where steps are deterministic.
     """
 
     latent: Tensor
@@ -56,7 +57,7 @@ class InversionResult:
 
 
 class Inversion(Protocol):
-    """One way up. Implementations are plain frozen objects: no state between calls."""
+    """One inversion algorithm. Implementations keep no state between calls."""
 
     name: str
 
@@ -76,17 +77,17 @@ class Inversion(Protocol):
         epsilon: Tensor,
         fresh_noise: FreshNoise | None = None,
     ) -> Tensor:
-        """From level `rung` to the one below, given the guess of the clean latent and epsilon, (K x B, c, t, m); with
-        `renewal` a part of the step's noise is new."""
+        """One denoising step, from level `step_index` to the one below, given the predicted clean latent and epsilon, (K x B,
+        c, t, m); with `fresh_noise` a part of the step's noise is new."""
         ...
 
     def passes(self, timesteps: Timesteps) -> int:
-        """Network passes per item of a climb."""
+        """Network passes that the inversion of one item takes."""
         ...
 
 
 MixtureConsistency = Callable[[Tensor], Tensor]
-"""(K, B, c, t, m) guesses of clean latents -> the same, made to agree about the mixture."""
+"""(K, B, c, t, m) predicted clean latents -> the same, projected so that they sum to the mixture (mixture consistency)."""
 
 
 def denoise(
@@ -100,10 +101,10 @@ def denoise(
     project_to_mixture: MixtureConsistency | None = None,
     fresh_noise: FreshNoise | None = None,
 ) -> Tensor:
-    """Walk down from the trail's top under K prompts at once -> clean latents (K, B, c, t, m).
+    """Denoise inverted latents under K prompts as one batch -> clean latents (K, B, c, t, m).
 
     prompts, null: one row per item, K x B, all items of the first prompt first. strength (K x B,): omega per item.
-    renewal: fresh noise for all steps but the last, whose noise nothing would take away.
+    fresh_noise: used in all steps but the last, after which no step could remove it.
     """
     count = len(strength) // len(inverted.latent)
     x = inverted.latent.repeat(count, 1, 1, 1)

@@ -1,4 +1,4 @@
-"""DDIM inversion (Song et al. 2021): the deterministic way up, one step after another."""
+"""DDIM inversion (Song et al. 2021): deterministic, one step after another."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from engine.inversion.fresh_noise import FreshNoise
 
 
 class DDIM:
-    """Approximate: each step up uses the epsilon of the point it starts from, asked at the level where it arrives."""
+    """Approximate inversion: each step uses epsilon of the latent it starts from, predicted at the level it goes to."""
 
     name = "ddim"
 
@@ -38,8 +38,8 @@ class DDIM:
         epsilon: Tensor,
         fresh_noise: FreshNoise | None = None,
     ) -> Tensor:
-        """The same equation downwards; renewed, x' = sqrt(AB') x0 + sqrt(1 - AB' - sigma^2) eps + sigma z (eq. 12 of the
-        paper), sigma being the share of DDPM's deviation that is new."""
+        """The same equation towards the clean latent; with fresh noise, x' = sqrt(AB') x0 + sqrt(1 - AB' - sigma^2) eps + sigma
+        z (eq. 12 of the paper), sigma being the share of DDPM's deviation that is new."""
         below = timesteps.previous_alphas[step_index].expand(len(clean))
         if fresh_noise is None:
             return add_noise(clean, below, epsilon)
@@ -49,5 +49,5 @@ class DDIM:
         return under.sqrt() * clean + kept * epsilon + sigma * fresh_noise.noise(step_index, clean)
 
     def passes(self, timesteps: Timesteps) -> int:
-        """One per level."""
+        """One network pass per level."""
         return len(timesteps)

@@ -1,7 +1,7 @@
 """Edit-friendly DDPM inversion (Huberman-Spiegelglas et al. 2024; for audio Manor and Michaeli 2024).
 
-Every level is drawn from the forward process by itself, so all passes of a climb are independent: one batch. Going down
-under the same prompt returns the latent to rounding, because every noise is kept, the last one too.
+Every level is drawn from the forward process independently, so all network passes of an inversion form one batch. Denoising
+under the same prompt returns the latent up to rounding, because the noise of every step is kept, that of the last one too.
 """
 
 import torch
@@ -13,7 +13,8 @@ from engine.inversion.fresh_noise import FreshNoise
 
 
 def posterior_mean_std(timesteps: Timesteps, step_indices: Tensor, clean: Tensor, epsilon: Tensor) -> tuple[Tensor, Tensor]:
-    """Of DDPM's step down (eta = 1) from each item's rung (B,): mean (B, c, t, m), deviation broadcastable to it.
+    """Posterior mean (B, c, t, m) and standard deviation (broadcastable to it) of DDPM's step (eta = 1) from each item's level
+    (B,).
 
     var = (1 - AB') / (1 - AB) (1 - AB / AB');  mean = sqrt(AB') x0 + sqrt(1 - AB' - var) eps.
     """
@@ -25,7 +26,7 @@ def posterior_mean_std(timesteps: Timesteps, step_indices: Tensor, clean: Tensor
 
 
 class DDPM:
-    """Exact under its own prompt, at one pass per level."""
+    """Edit-friendly DDPM inversion: exact under its own prompt, one network pass per level."""
 
     name = "ddpm"
 
@@ -58,7 +59,8 @@ class DDPM:
         epsilon: Tensor,
         fresh_noise: FreshNoise | None = None,
     ) -> Tensor:
-        """The mean under the guided epsilon, plus the noise that the climb kept, as far as it is not renewed."""
+        """The posterior mean under the guided epsilon, plus the noise that the inversion kept, except for the part that is
+        fresh."""
         mean, deviation = posterior_mean_std(timesteps, torch.full((len(clean),), step_index), clean, epsilon)
         noises = inverted.noises[:, step_index].repeat(len(clean) // len(inverted.latent), 1, 1, 1)
         if fresh_noise is not None:
@@ -66,5 +68,5 @@ class DDPM:
         return mean + deviation * noises
 
     def passes(self, timesteps: Timesteps) -> int:
-        """One per level."""
+        """One network pass per level."""
         return len(timesteps)

@@ -1,8 +1,8 @@
-"""Fresh noise on the way down, in the highs only: Diff-DMX's refinement noise (arXiv 2511.21342) for any inversion.
+"""Fresh noise in the high frequencies while denoising: Diff-DMX's refinement noise (arXiv 2511.21342) for any inversion.
 
-High frequencies are sparse and weak, and what a descent once lost of them stays lost; new noise there gives the model another
-try, while the rest keeps to what the climb found. The paper filters the noise and scales it back to unit power, which leaves
-the lows with less noise than their level says; here eta itself rises with the frequency, so every row keeps its level.
+High frequencies are sparse and weak, and what denoising once lost of them stays lost; new noise there gives the model another
+try, while the rest follows the inversion. The paper filters the noise and scales it back to unit power, which leaves the lows
+with less noise than their level says; here eta itself rises with the frequency, so every row keeps its level.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ CORNER_HZ, ORDER = 5000.0, 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FreshNoise:
-    """share: 0..1, as latents (c, t, m) or broadcast to them: the part of a step's noise that is new. seeds: one per item."""
+    """eta: 0..1, (c, t, m) or broadcastable to it: the part of a step's noise that is new. seeds: one per item."""
 
     eta: Tensor
     seeds: list[int]
@@ -31,7 +31,7 @@ class FreshNoise:
 
 
 def high_frequency_noise(backbone: Backbone, eta: float, latent: Tensor, seeds: list[int]) -> FreshNoise | None:
-    """`eta` in the highs, falling to nothing below `CORNER_HZ`; None for an eta of 0.
+    """Fresh noise with `eta` in the high frequencies, falling to 0 below `CORNER_HZ`; None for an eta of 0.
 
     A row of the latent along its rising axis holds M / m neighbouring bands, and has the mean of their shares.
     """

@@ -1,4 +1,4 @@
-"""Ways to separate: to add one, write one file and name it here."""
+"""Separation methods, by name. To add one: one file, and one line here."""
 
 from engine.methods.base import Method
 from engine.methods.contrast import Contrast

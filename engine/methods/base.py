@@ -19,18 +19,18 @@ from host_bridge.errors import BadRequest
 
 
 def num_steps(request: Request, backbone: Backbone) -> int:
-    """The request's own number of steps, or the model's."""
+    """Number of noise levels: the request's, or the model's default."""
     return backbone.default_steps if request.steps is None else request.steps
 
 
 def timesteps_of(request: Request, backbone: Backbone) -> Timesteps:
-    """The levels that a request climbs. Raises BadRequest for an impossible number of them."""
+    """The noise levels that a request inverts over. Raises BadRequest for an impossible number of them."""
     return Timesteps.build(backbone.schedule, num_steps(request, backbone), request.depth)
 
 
 @dataclass(frozen=True, slots=True)
 class MethodOptions:
-    """The settings that only some methods have (see `Request`), as they are where a method does not have them."""
+    """Options that only some methods have (see `Request`), with the values that switch them off."""
 
     unlike_others: bool = False
     renew: float = 0.0
@@ -40,7 +40,8 @@ class MethodOptions:
 
 
 def resolve_options(method: "Method", request: Request) -> MethodOptions:
-    """A method's dials as the request turns them. Raises BadRequest for one that the method does not have."""
+    """A method's options: its defaults, overridden by the request. Raises BadRequest for an option that the method does not
+    have."""
     asked = {each.name: getattr(request, each.name) for each in fields(MethodOptions)}
     given = {name: value for name, value in asked.items() if value is not None and value is not False}
     for name in given:
@@ -53,19 +54,19 @@ def resolve_options(method: "Method", request: Request) -> MethodOptions:
 
 
 def inversions_per_window(options: MethodOptions, request: Request) -> int:
-    """How many inversions of each window are held at once."""
+    """How many inversions of each window are in memory at once."""
     own = options.unlike_others or options.rounds > 1
     return options.draws * (len(request.prompts) if own else 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowBatch:
-    """A batch of windows as a method meets it.
+    """The input of a method: a batch of windows, the embedded prompts, and the model.
 
-    model: asked for everything that another strength or prompt would change. memory: asked for the rest.
-    table: the embedded prompts, then the inversion prompt, then the null prompt: row k, `unlike`, `null`.
-    The table is that of `Request.words`: with `unlike_others` its last rows, `others`, are each prompt's rivals.
-    seeds: one per window; whatever is drawn for a window is drawn from its own.
+    model: for everything that another strength or prompt would change. model_cache: for everything else.
+    table: embedded prompts; rows 0..K-1 are the prompts, then `unlike` the inversion (source) prompt, then `null_row` the null
+    prompt. The rows are those of `Request.words`: with `unlike_others` the last K rows, `other_rows`, are for each prompt all
+    the others. seeds: one per window; all random numbers for a window come from its own seed.
     """
 
     model: BatchedModel
@@ -77,12 +78,12 @@ class WindowBatch:
 
     @property
     def backbone(self) -> Backbone:
-        """The model itself."""
+        """The backbone behind `model`."""
         return self.model.backbone
 
     @property
     def windows(self) -> int:
-        """B."""
+        """B, the number of windows."""
         return len(self.features)
 
     @property
@@ -97,28 +98,28 @@ class WindowBatch:
 
     @property
     def other_rows(self) -> list[int]:
-        """For each prompt the row of its rivals."""
+        """For each prompt, the row that holds all other prompts together."""
         return [self.null_row + 1 + slot for slot in range(len(self.request.prompts))]
 
     def rows(self, which: list[int]) -> Conditioning:
-        """Conditioning for every window under each of these rows of the table, all windows of the first one first."""
+        """Conditioning (rows x B) for every window under each of these rows, all windows of the first row first."""
         return self.table.rows(torch.tensor(which).repeat_interleave(self.windows))
 
     def timesteps(self) -> Timesteps:
-        """The levels that the request climbs."""
+        """The noise levels of this request."""
         return timesteps_of(self.request, self.backbone)
 
     def inversion(self) -> Inversion:
-        """The request's way up."""
+        """The inversion algorithm of this request."""
         return INVERSIONS[self.request.mode]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
-    """What a method found out about a batch of windows.
+    """The output of a method for a batch of windows.
 
-    masks: (K, B, C, T, M). features: (K, B, C, T, M), each stem as the model itself would say it.
-    presence: (K, B), how sure it is that each sound is there, or None where it cannot tell.
+    masks: (K, B, C, T, M). features: (K, B, C, T, M), each stem as the model itself generates it.
+    presence: (K, B) scores, the larger the surer that the sound is there; None where the method has none.
     """
 
     masks: Tensor
@@ -127,7 +128,7 @@ class Estimate:
 
 
 class ModelCache(Protocol):
-    """What is the same for several requests about the same windows: found out now, or kept from the last time."""
+    """Results that do not depend on the strength (some not on the prompts either): computed now, or read from a cache."""
 
     def encode(self, features: Tensor) -> Tensor:
         """As `BatchedModel.encode`."""
@@ -140,11 +141,11 @@ class ModelCache(Protocol):
     def invert(
         self, inversion: Inversion, timesteps: Timesteps, latent: Tensor, source: Conditioning, seeds: list[int]
     ) -> InversionResult:
-        """As `Inversion.climb` over the scene's model."""
+        """As `Inversion.invert` with this model."""
         ...
 
     def score_presence(self, batch: WindowBatch) -> Tensor:
-        """As `presence`."""
+        """As the function `score_presence`."""
         ...
 
     def estimate(self, method: "Method", batch: WindowBatch) -> Estimate:
@@ -154,30 +155,30 @@ class ModelCache(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NoCache:
-    """A memory that keeps nothing."""
+    """A `ModelCache` that stores nothing and computes everything."""
 
     model: BatchedModel
 
     def encode(self, features: Tensor) -> Tensor:
-        """Asks the codec."""
+        """Run the codec."""
         return self.model.encode(features)
 
     def decode(self, latent: Tensor) -> Tensor:
-        """Asks the codec."""
+        """Run the codec."""
         return self.model.decode(latent)
 
     def invert(
         self, inversion: Inversion, timesteps: Timesteps, latent: Tensor, source: Conditioning, seeds: list[int]
     ) -> InversionResult:
-        """Climbs."""
+        """Run the inversion."""
         return inversion.invert(self.model, timesteps, latent, source, seeds)
 
     def score_presence(self, batch: WindowBatch) -> Tensor:
-        """Asks the network."""
+        """Run the network."""
         return score_presence(batch)
 
     def estimate(self, method: "Method", batch: WindowBatch) -> Estimate:
-        """Asks the method."""
+        """Run the method."""
         return method.estimate(batch)
 
 
@@ -187,27 +188,26 @@ each band in each bin (F, M), and a callable to be told how far it is -> masks (
 
 
 class Method(Protocol):
-    """One way to separate."""
+    """A separation method."""
 
     @property
     def name(self) -> str:
-        """As a person types it."""
+        """The name that users type."""
         ...
 
     @property
     def strength_in_mask(self) -> bool:
-        """Strength is the mask to the power omega; else the method has used it already."""
+        """True: strength is an exponent on the mask, applied later. False: the method has used it already, as guidance."""
         ...
 
     @property
     def options(self) -> Mapping[str, float]:
-        """Which of `MethodOptions` it has, and its own values of them."""
+        """Which of `MethodOptions` it has, and their defaults."""
         ...
 
     @property
     def refine(self) -> Refine | None:
-        """How its masks find their way from the model's bands to the bins of the region's own spectrogram, where that is not
-        by interpolation."""
+        """Maps masks from the model's bands to the bins of the region's own spectrogram; None: by interpolation."""
         ...
 
     def estimate(self, batch: WindowBatch) -> Estimate:
@@ -215,7 +215,7 @@ class Method(Protocol):
         ...
 
     def cost(self, request: Request, backbone: Backbone) -> Cost:
-        """What each window asks of the model where nothing is remembered."""
+        """Network passes and codec calls per window when nothing is cached."""
         ...
 
 
@@ -242,7 +242,7 @@ def finalise_masks(masks: Tensor, powers: Tensor, present: Tensor, guidances: Te
 
 
 def mask_exponents(method: Method, request: Request) -> Tensor:
-    """The power of each prompt's mask (K,): omega; or 1 where the guidance has used omega, and 0 where that was 0."""
+    """Exponent of each prompt's mask (K,): omega; or, where guidance has used omega, 1, and 0 for an omega of 0."""
     return torch.tensor([w if method.strength_in_mask else float(w > 0) for w in request.strengths])
 
 
@@ -253,10 +253,10 @@ def guidances(method: Method, request: Request) -> Tensor | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NoiseProbe:
-    """The mixture's noise as told under each prompt and under null, from the same noisy latents.
+    """Noise predictions for the same noisy mixture under each prompt and under the null prompt.
 
-    guesses: (K + 1, B, c, t, m), clean guesses averaged over all draws, null last. scores: (K, B), how much better the
-    noise is told under the prompt than under null: the larger, the surer that the sound is there.
+    guesses: (K + 1, B, c, t, m), predicted clean latents averaged over all draws, null last. scores: (K, B), by how much the
+    error of the predicted noise is smaller under the prompt than under null: the larger, the surer that the sound is there.
     """
 
     guesses: Tensor
@@ -264,7 +264,8 @@ class NoiseProbe:
 
 
 def probe(batch: WindowBatch, heights: tuple[float, ...], draws: int) -> NoiseProbe:
-    """Noise the windows `draws` times to each height (a share of the way up), and ask all prompts and null about each."""
+    """Add noise to the windows, `draws` times at each of `heights` (shares of the noise schedule), and predict it under all
+    prompts and null."""
     backbone, latent = batch.backbone, batch.model_cache.encode(batch.features)
     slots, count = [*range(len(batch.request.prompts)), batch.null_row], len(heights) * draws
     levels = torch.tensor([backbone.schedule.level(height) for height in heights for _ in range(draws)])
@@ -285,22 +286,22 @@ PRESENCE_LEVELS, PRESENCE_DRAWS = (0.2, 0.3, 0.4, 0.5), 2
 
 
 def score_presence(batch: WindowBatch) -> Tensor:
-    """(K, B) scores of how surely each prompt's sound is in each window."""
+    """(K, B) scores: the larger, the surer that each prompt's sound is in each window."""
     return probe(batch, PRESENCE_LEVELS, PRESENCE_DRAWS).scores
 
 
 def presence_cost(request: Request) -> Cost:
-    """What each window asks for `presence`."""
+    """Cost per window of `score_presence`."""
     return Cost(len(PRESENCE_LEVELS) * PRESENCE_DRAWS * (len(request.prompts) + 1), encodes=1)
 
 
 def score_presence_if_measured(batch: WindowBatch) -> Tensor | None:
-    """`presence`, where thresholds make use of it: a model that nobody has measured is not asked."""
+    """`score_presence` if the model has measured thresholds, else None, since nothing would follow from the scores."""
     return None if batch.backbone.presence is None else batch.model_cache.score_presence(batch)
 
 
 def presence_cost_if_measured(request: Request, backbone: Backbone) -> Cost:
-    """What each window asks for `judged`."""
+    """Cost per window of `score_presence_if_measured`."""
     return Cost() if backbone.presence is None else presence_cost(request)
 
 
@@ -309,17 +310,17 @@ SEED_STRIDE = 0x9E3779B1
 
 
 def repeat_windows(batch: WindowBatch, draws: int) -> WindowBatch:
-    """The same windows, each `draws` times with a noise of its own, all windows of the first draw first."""
+    """The batch repeated `draws` times with other seeds, all windows of the first draw first."""
     seeds = [(seed + draw * SEED_STRIDE) % 2**63 for draw in range(draws) for seed in batch.seeds]
     return replace(batch, features=batch.features.repeat(draws, 1, 1, 1), seeds=seeds)
 
 
 def mean_over_draws(estimates: Tensor, draws: int) -> Tensor:
-    """(K, draws x B, ...) of a scene drawn several times -> their means (K, B, ...)."""
+    """Mean over the draws of a repeated batch: (K, draws x B, ...) -> (K, B, ...)."""
     means: Tensor = estimates.unflatten(1, (draws, -1)).mean(1)
     return means
 
 
 def apply_masks(batch: WindowBatch, masks: Tensor) -> Tensor:
-    """The features of stems that are nothing but the mixture under masks: what a method without sound of its own says."""
+    """Features of the mixture under each mask, (K, B, C, T, M): for methods that generate no sound of their own."""
     return torch.stack([batch.backbone.scale(batch.features, mask.clamp_min(1e-5)) for mask in masks])

@@ -1,7 +1,7 @@
-"""Contrast: no inversion and no descent, one batch of passes, an estimate at once.
+"""Contrast: masks from one batch of network passes, without inversion or denoising.
 
-The mixture is noised a little; the difference between the clean guess under a prompt and the one under null, from the same
-noise, points towards that prompt's sound. Read as a log gain and sharpened it is a mask.
+A little noise is added to the mixture; the predicted clean latent under a prompt, compared with the one under null from the
+same noise, points towards that prompt's sound. The log ratio of both, sharpened, is a mask.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from engine.request import Request
 
 HEIGHTS, DRAWS = (0.2, 0.3, 0.4), 6
 SHARPNESS = 8.0
-"""Factor on the log gain: what one small step towards the prompt says, many would say louder."""
+"""Factor on the log gain, because one small step towards the prompt changes less than a full denoising run."""
 
 
 class Contrast:
@@ -29,7 +29,7 @@ class Contrast:
     refine = None
 
     def estimate(self, batch: WindowBatch) -> Estimate:
-        """All prompts against null, and against each other where there are several."""
+        """Compares all prompts with null, and with each other where there are several."""
         found = probe(batch, HEIGHTS, DRAWS)
         magnitudes = torch.stack([batch.backbone.magnitude(batch.model.decode(guess)) for guess in found.guesses])
         gains = SHARPNESS * (magnitudes[:-1] / magnitudes[-1].clamp_min(1e-12)).clamp_min(1e-12).log()
@@ -43,6 +43,6 @@ class Contrast:
 
 
 def _shares(gains: Tensor, *, complete: bool) -> Tensor:
-    """Log gains (K, ...) -> masks: rivals share by softmax; what no prompt claims is left to the rest."""
+    """Log gains (K, ...) -> masks by softmax over the prompts; what no prompt claims is left to the rest."""
     claimed = torch.ones_like(gains[0]) if complete else gains.amax(0).exp().clamp(max=1)
     return gains.softmax(0) * claimed

@@ -1,4 +1,5 @@
-"""DGMO (arXiv 2506.02858): a mask on the region's own spectrogram, fitted until the masked sound is what the model refers to.
+"""DGMO (arXiv 2506.02858): a mask on the region's own spectrogram, optimised until the masked sound matches the model's
+references.
 
 Each round regenerates the references from the mixture under the mask so far; mask and optimiser go on where they were. Between
 rounds the mask lives on the model's own bands; the one that is applied is fitted on the region's bins, at its rate and for each
@@ -56,7 +57,7 @@ class DGMO:
     options: ClassVar[Mapping[str, float]] = {"unlike_others": False, "renew": 0.0, "rounds": 2, "draws": 1, "guidance": 1.0}
 
     def estimate(self, batch: WindowBatch) -> Estimate:
-        """Masks in closed form, the share itself: `refine` fits them. Features: the last round's references."""
+        """Closed-form masks (reference over mixture), which `refine` fits later. Features: the last iteration's references."""
         options, every = self._options(batch.request), repeat_windows(batch, self._options(batch.request).draws)
         under = batch.features.new_ones(len(batch.request.prompts), *batch.features.shape)
         fit, shares, said, features = Fit.begun(START * under), under, under, batch.features[None]
@@ -78,7 +79,8 @@ class DGMO:
     def refine(
         self, request: Request, magnitudes: Tensor, masks: Tensor, spread: Tensor, progress: Callable[[float], None]
     ) -> Tensor:
-        """The masks of the bins under which each channel's bands come to have their shares, in as many steps as all rounds."""
+        """Fits masks of STFT bins so that each channel's bands get their ratios, in as many steps as all iterations
+        together."""
         sound = magnitudes.transpose(1, 2).float()
         logits = torch.full((len(masks), *sound.shape), START, device=sound.device)
         steps = STEPS * self._options(request).rounds
@@ -86,7 +88,7 @@ class DGMO:
         return mask(found).transpose(2, 3)
 
     def cost(self, request: Request, backbone: Backbone) -> Cost:
-        """The references, and the question whether each sound is there."""
+        """Cost of the references and of the presence scores."""
         options = self._options(request)
         asked = references_cost(request, backbone, [options.guidance] * len(request.prompts), options)
         return asked + presence_cost_if_measured(request, backbone)
@@ -97,7 +99,7 @@ class DGMO:
 
 
 def mask(logits: Tensor) -> Tensor:
-    """Masks in (0, 1]: what is nearly all of the mixture is all of it."""
+    """Sigmoid masks in (0, 1]; values from `WHOLE` on become 1."""
     found = logits.sigmoid()
     return torch.where(found >= WHOLE, torch.ones_like(found), found)
 

@@ -1,11 +1,10 @@
-"""Joint descent: all slots come down together, and their shares of each other are the masks.
+"""Joint denoising: all prompts and the rest are denoised together, and the masks are their shares of the sum.
 
-Each prompt has a slot, and the rest one more, under the inversion prompt, unless the prompts name every sound. Where the codec
-is exact the clean guesses are scaled bin by bin after every step until their magnitudes sum to the mixture's, and the step is
-taken from there; through a VAE that would cost a decode and an encode each time, and what it is worth is lost in the spread of
-the mixes (ARCHITECTURE.md, Decisions), so there it is left out. Against ZeroSep's own descent on the same inversion joint is
-better by 1.4 dB where both sounds of a mix are named, and level with it where one is (bench/RESULTS.md): it is the rivals in
-the mask that help.
+Each prompt is denoised under its own conditioning, and the rest under the inversion prompt, unless the prompts name every
+sound. With a lossless codec the predicted clean features are scaled bin by bin after every step until their magnitudes sum to
+the mixture's (mixture consistency). Through a VAE that would cost a decode and an encode per step for no measurable gain
+(docs/adr), so there it is left out. Compared with ZeroSep on the same inversion, joint is better by 1.4 dB where both sounds of
+a mix are named, and equal where one is (bench/RESULTS.md): it helps that prompts compete in the mask.
 """
 
 from collections.abc import Mapping
@@ -44,13 +43,13 @@ class Joint:
     refine = None
 
     def estimate(self, batch: WindowBatch) -> Estimate:
-        """One climb, one batched descent for all prompts and the rest."""
+        """One inversion, and one denoising run for all prompts and the rest as a batch."""
         draws = resolve_options(self, batch.request).draws
         masks, features = (mean_over_draws(each, draws) for each in _denoise_jointly(repeat_windows(batch, draws)))
         return Estimate(masks, features, score_presence_if_measured(batch))
 
     def cost(self, request: Request, backbone: Backbone) -> Cost:
-        """The climb, one descent per slot, the question whether each sound is there."""
+        """The inversion, one denoising run per prompt and for the rest, and presence scores."""
         timesteps = timesteps_of(request, backbone)
         slots = len(request.prompts) + (not request.complete)
         once = Cost(INVERSIONS[request.mode].passes(timesteps) + slots * len(timesteps), encodes=1, decodes=slots)
@@ -58,7 +57,7 @@ class Joint:
 
 
 def _denoise_jointly(batch: WindowBatch) -> tuple[Tensor, Tensor]:
-    """Masks and the model's own features (K, B, C, T, M) of the prompts' slots."""
+    """Masks and generated features of the prompts, (K, B, C, T, M) each."""
     backbone, timesteps, inversion = batch.backbone, batch.timesteps(), batch.inversion()
     latent, mixture = batch.model_cache.encode(batch.features), backbone.magnitude(batch.features)
 

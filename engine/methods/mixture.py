@@ -1,4 +1,4 @@
-"""The mixture as every stem: the floor that each method has to beat."""
+"""Baseline: every stem is the mixture."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -12,7 +12,7 @@ from engine.request import Request
 
 
 class Mixture:
-    """Masks of one; asks the model nothing."""
+    """Masks of 1, without any network pass."""
 
     name = "mixture"
     strength_in_mask = True
@@ -25,5 +25,5 @@ class Mixture:
         return Estimate(masks, batch.features.expand_as(masks))
 
     def cost(self, request: Request, backbone: Backbone) -> Cost:  # noqa: ARG002 - asks nothing
-        """None."""
+        """No cost."""
         return Cost()

@@ -40,7 +40,7 @@ class NMF:
         return Estimate(masks, apply_masks(batch, masks))
 
     def cost(self, request: Request, backbone: Backbone) -> Cost:  # noqa: ARG002 - asks nothing
-        """None."""
+        """No cost."""
         return Cost()
 
 

@@ -1,7 +1,7 @@
-"""References: what the model makes of windows that were inverted and come down again under each prompt.
+"""References: windows inverted and denoised again under each prompt.
 
-ZeroSep divides them by the mixture, DGMO fits a mask to them; both may take several rounds, each from what the round before
-left in a stem.
+ZeroSep divides them by the mixture, DGMO fits a mask to them; both may take several iterations, each starting from the stem of
+the one before.
 """
 
 from collections.abc import Sequence
@@ -54,8 +54,8 @@ def references(
 
 
 def references_cost(request: Request, backbone: Backbone, strengths: Sequence[float], options: MethodOptions) -> Cost:
-    """What each window asks for all rounds and draws: each climbs once, or once per prompt where these part ways, and
-    descends once per prompt (twice where 0 < omega < 1, or above 1)."""
+    """Cost per window of all iterations and draws: one inversion each, or one per prompt where their inputs differ, and one
+    denoising run per prompt (two branches where 0 < omega < 1, or above 1)."""
     timesteps, total = timesteps_of(request, backbone), Cost()
     branches = sum((omega != 0) + (omega != 1) for omega in strengths)
     for turn in range(options.rounds):
@@ -68,5 +68,6 @@ def references_cost(request: Request, backbone: Backbone, strengths: Sequence[fl
 
 
 def _denoises_mixture(request: Request, strengths: Sequence[float]) -> bool:
-    """Whether the inverted mixture is a target of the descent: DDPM's returns as it was, and needs none."""
+    """True if the mixture is denoised as well, to share DDIM's round-trip error. DDPM returns the mixture exactly and needs
+    none."""
     return request.mode == "ddim" and min(strengths) < 1

@@ -1,4 +1,5 @@
-"""ZeroSep (arXiv 2505.23625): invert the mixture, denoise it under each prompt, and keep what the descent kept of it."""
+"""ZeroSep (arXiv 2505.23625): invert the mixture, denoise it under each prompt, and use the ratio of result to mixture as
+mask."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -25,8 +26,8 @@ from engine.request import Request
 
 class ZeroSep:
     """Strength is the guidance weight omega of eq. 6. The mask is the stem's magnitude over the mixture's, both through the
-    same codec so that the codec's error cancels. Another round separates the stem again, as the mixture was (appendix: for
-    interferers that one descent does not get rid of).
+    same codec so that the codec's error cancels. Another iteration separates the stem again, as the mixture was (the paper's
+    appendix: for interferers that one run does not remove).
 
     A stem at strength 0 is the mixture. Beside other stems the model is asked for its sound all the same, at guidance 1, since
     what they share at full strength depends on it (see `settle`)."""
@@ -37,7 +38,7 @@ class ZeroSep:
     refine = None
 
     def estimate(self, batch: WindowBatch) -> Estimate:
-        """One climb, one batched descent for all prompts; the same for each further round, with a climb per prompt."""
+        """One inversion and one batched denoising run for all prompts; each further iteration takes an inversion per prompt."""
         options = resolve_options(self, batch.request)
         masks, features = (
             mean_over_draws(each, options.draws) for each in _iterate(repeat_windows(batch, options.draws), options)
@@ -47,7 +48,7 @@ class ZeroSep:
         return Estimate(masks, features, score_presence_if_measured(batch))
 
     def cost(self, request: Request, backbone: Backbone) -> Cost:
-        """The references, and the question whether each sound is there."""
+        """Cost of the references and of the presence scores."""
         asked = references_cost(request, backbone, _asked_at(request), resolve_options(self, request))
         return asked + presence_cost_if_measured(request, backbone)
 
@@ -58,7 +59,7 @@ def _asked_at(request: Request) -> list[float]:
 
 
 def _iterate(batch: WindowBatch, options: MethodOptions) -> tuple[Tensor, Tensor]:
-    """Masks, and what the last descents said, (K, B, C, T, M)."""
+    """Masks and the features of the last iteration, (K, B, C, T, M) each."""
     features, masks = batch.features[None], batch.features.new_ones(())
     said = features
     for _ in range(options.rounds):

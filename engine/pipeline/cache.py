@@ -1,8 +1,8 @@
-"""What the model said, kept on disk by content: another prompt or strength never climbs again nor enters the codec again, and a
-new strength of a method that has it in its mask asks the model nothing.
+"""Disk cache of inversions, VAE latents and masks, keyed by content hash. Another prompt or strength reuses the inversion and
+the latents, and a new strength of a method that applies it to the mask needs no network pass.
 
-An entry is named after everything that went into it. It is checked when read; a damaged one is removed, computed again and
-reported. The folder is bounded: the entries used longest ago go first.
+An entry's name is the hash of all inputs. Entries carry a checksum; a damaged one is removed, reported and computed again. The
+folder's size is bounded; the least recently used entries are removed first.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ DIGEST = hashlib.sha256().digest_size
 
 @dataclass(frozen=True, slots=True)
 class DiskCache:
-    """A folder of checked entries, bounded in bytes."""
+    """A folder of entries with checksums, bounded in bytes (least recently used first out)."""
 
     folder: Path
     bound: int = BOUND_BYTES
@@ -57,7 +57,7 @@ class DiskCache:
         return load(packed[DIGEST:])
 
     def put(self, key: str, tensors: dict[str, Tensor]) -> None:
-        """Keep `tensors`; a disk that refuses costs a warning, never the job."""
+        """Store `tensors`. A failing disk causes a warning and never fails the job."""
         packed = save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()})
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -84,17 +84,17 @@ class DiskCache:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CachedModel:
-    """A `ModelCache`: what was asked before comes from the shelf, the rest from the model."""
+    """A `ModelCache` backed by a `DiskCache`."""
 
     disk_cache: DiskCache
     model: BatchedModel
 
     def encode(self, features: Tensor) -> Tensor:
-        """`BatchedModel.encode` with a memory."""
+        """Cached `BatchedModel.encode`."""
         return self._coded("encode", self.model.encode, features, Cost(encodes=1))
 
     def decode(self, latent: Tensor) -> Tensor:
-        """`BatchedModel.decode` with a memory."""
+        """Cached `BatchedModel.decode`."""
         return self._coded("decode", self.model.decode, latent, Cost(decodes=1))
 
     def _coded(self, way: str, code: Callable[[Tensor], Tensor], windows: Tensor, each: Cost) -> Tensor:
@@ -114,7 +114,7 @@ class CachedModel:
     def invert(
         self, inversion: Inversion, timesteps: Timesteps, latent: Tensor, source: Conditioning, seeds: list[int]
     ) -> InversionResult:
-        """`Inversion.climb` with a memory: windows that are new are climbed as one batch."""
+        """Cached `Inversion.invert`; windows that are missing in the cache are inverted as one batch."""
         keys = [
             self._way(inversion, timesteps, latent[i], source.rows(torch.tensor([i])), seed) for i, seed in enumerate(seeds)
         ]
@@ -132,7 +132,7 @@ class CachedModel:
         return InversionResult(top, noises)
 
     def _way(self, inversion: Inversion, timesteps: Timesteps, latent: Tensor, source: Conditioning, seed: int) -> str:
-        """Everything the trail depends on: sound, model, way up, levels, inversion prompt, seed."""
+        """Cache key of an inversion: sound, model, algorithm, noise levels, inversion prompt and seed."""
         words = (source.tensors[name] for name in sorted(source.tensors))
         return self._key(f"climb {inversion.name} {seed}", [inversion], latent, timesteps.levels, *words)
 
@@ -152,7 +152,8 @@ class CachedModel:
         return torch.stack([entry["scores"].to(batch.features.device) for entry in found], 1)
 
     def estimate(self, method: Method, batch: WindowBatch) -> Estimate:
-        """`Method.estimate` with a memory, for methods whose strength is in the mask: their answer is the same for all."""
+        """Cached `Method.estimate`, for methods that apply strength to the mask: their estimate is the same for all
+        strengths."""
         if not method.strength_in_mask:
             return method.estimate(batch)
         request = batch.request

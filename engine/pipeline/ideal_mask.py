@@ -1,4 +1,5 @@
-"""The ceiling: the best mask that a backbone's bands allow, made from the true stems and applied as any other mask is."""
+"""Ideal ratio mask (oracle): the best mask on a backbone's bands, computed from the true stems; an upper bound for every
+method."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""The model's half of a separation: the region's windows through a method, and the answers on tapes.
+"""The first pass of a separation: runs a method on the region's windows and writes masks to disk.
 
-Windows go in groups that fit in memory, so what a job needs does not grow with the region's length.
+Windows are processed in groups that fit in memory, so memory does not grow with the region's length.
 """
 
 from dataclasses import dataclass
@@ -46,8 +46,8 @@ LATENTS_PER_ITEM = 8
 
 @dataclass(frozen=True, slots=True)
 class ModelOutput:
-    """What the model made of a region: masks, its own features of each stem where asked for, a verdict per prompt, and what
-    it was asked."""
+    """The model's output for a region: masks, generated features where asked for, a presence verdict per prompt, and the
+    cost."""
 
     masks: OverlapAddFile
     features: OverlapAddFile | None
@@ -56,15 +56,15 @@ class ModelOutput:
 
 
 def method_for(request: Request, backbone: Backbone) -> Method:
-    """The method that the request names, or the model's best: joint where its codec is free, else ZeroSep's descent."""
+    """The method that the request names, or the default: `joint` for a lossless codec, else `zerosep`."""
     return METHODS[request.method or ("joint" if backbone.lossless_codec else "zerosep")]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowRunner:
-    """A backbone, a method and one request, ready for any number of windows.
+    """Runs one method with one request on any number of windows.
 
-    shelf: where inversions and answers are kept, or None where they are not.
+    disk_cache: where inversions and estimates are cached; None: nowhere.
     """
 
     backbone: Backbone
@@ -75,7 +75,7 @@ class WindowRunner:
     table: Conditioning
 
     def answer(self, windows: Tensor, first: int) -> Estimate:
-        """(B, channels, window) of the region, the first of them number `first` -> an estimate of all, on the CPU.
+        """Windows (B, channels, N) of the region, the first of which has the index `first` -> their estimate, on the CPU.
 
         Windows without sound are not asked about: their masks are zero and their presence counts for nothing, so that
         `presence` is (K, loud windows); a method that cannot tell counts as sure. Features come at the region's own level.
@@ -93,7 +93,7 @@ class WindowRunner:
         return Estimate(masks, features, presence)
 
     def _ask(self, sound: Tensor, seeds: list[int]) -> Estimate:
-        """The method about windows that hold sound."""
+        """Run the method on windows that are not silent."""
         model = self.backbone
         gain = model.gain(sound)[:, None, None]
         model_cache = NoCache(self.passes) if self.disk_cache is None else CachedModel(self.disk_cache, self.passes)
@@ -115,7 +115,7 @@ class WindowRunner:
 def run_inference(
     backbone: Backbone, disk_cache: DiskCache, source: audio.AudioSource, request: Request, folder: Path, progress: Progress
 ) -> ModelOutput:
-    """Separate a region as far as the model goes; tapes are made in `folder`. Raises Cancelled through `progress`."""
+    """Compute masks for a region and write them to files in `folder`. Raises Cancelled through `progress`."""
     grid, method = backbone.grid, method_for(request, backbone)
     table = backbone.embed(request.words)
     layout = ChunkLayout(MaskProjector(grid, backbone.rate, source.rate).frames(source.length), backbone.window // grid.hop)
@@ -151,20 +151,20 @@ def run_inference(
 
 
 def _to_device(windows: NDArray[np.float32], device: torch.device) -> Tensor:
-    """Windows as the device likes to fetch them: CUDA copies from pinned memory while it computes."""
+    """Windows as a tensor; in pinned memory for CUDA, which then copies while it computes."""
     held = torch.from_numpy(windows)
     return held.pin_memory() if device.type == "cuda" else held
 
 
 def windows_per_group(request: Request, backbone: Backbone, latent: int) -> int:
-    """How many windows are worked on at once, given the bytes of a latent: at the height of a climb, or when the network is
-    asked about all draws of all prompts, whichever takes more."""
+    """How many windows fit in one group, given the bytes of a latent: bounded by the inversion's latents or by the presence
+    scores' draws, whichever take more."""
     items = max(_levels(request, backbone), presence_cost(request).passes)
     return max(1, GROUP_BYTES // (LATENTS_PER_ITEM * items * latent))
 
 
 def _levels(request: Request, backbone: Backbone) -> int:
-    """Latents of one window's inversions."""
+    """Number of latents that one window's inversions hold."""
     return inversions_per_window(resolve_options(method_for(request, backbone), request), request) * (
         len(timesteps_of(request, backbone)) + 1
     )
@@ -177,5 +177,5 @@ def _latent_bytes(backbone: Backbone) -> int:
 
 
 def _seed(seed: int, window: int) -> int:
-    """A window's own seed: neighbours draw different noise, and no window's depends on how many there are."""
+    """A window's own seed: neighbours differ, and no seed depends on the number of windows."""
     return seed * 1_000_003 + window

@@ -1,4 +1,4 @@
-"""Back to the host: masks meant for a 16 kHz model, applied to the user's own sound at its own rate, channels and length.
+"""Applies masks of a 16 kHz model to the user's own sound, at its own rate, channels and length.
 
 The spectrogram is the region's own, so the phase is the mixture's and a mask of one gives back the mixture. Blocks are
 independent of each other: every block carries the context that its frames need.
@@ -26,7 +26,7 @@ BLOCK_S = 4.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MaskProjector:
-    """From a backbone's grid at its rate to spectrogram frames at the region's rate."""
+    """Maps masks from a backbone's time-frequency grid to the STFT of the region at its own rate."""
 
     grid: Grid
     model_rate: Hertz
@@ -52,7 +52,8 @@ class MaskProjector:
         return max(1, int(np.ceil(length * self.model_rate / self.rate / self.grid.hop)))
 
     def masks(self, tape: OverlapAddFile, position: Samples, count: int) -> Tensor:
-        """The tape at `count` frames of this fit, the first one hop before `position` -> (slots, C, count, M)."""
+        """The masks at `count` STFT frames, the first one hop before `position`, interpolated in time -> (slots, C, count,
+        M)."""
         centres_s = (position + self.hop * np.arange(-1, count - 1)) / self.rate
         at = (centres_s * self.model_rate - self.grid.first) / self.grid.hop
         first = int(np.floor(at[0]))

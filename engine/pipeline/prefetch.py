@@ -1,4 +1,5 @@
-"""Beside the network: the next group of windows is read and resampled, and the last one's answers are written."""
+"""Background reading and writing: while the network runs, the next group of windows is read and the last results are
+written."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,10 +10,9 @@ T = TypeVar("T")
 
 
 def prefetch(items: Iterable[T]) -> Generator[T, None, None]:
-    """The same items in the same order, each made by another thread while its forerunner is used; one is held at most.
+    """Prefetch: a background thread computes the next item while the caller uses this one; buffer size 1.
 
-    What making an item raises is raised where the item would have come. When the iteration ends, however it ends, the other
-    thread has ended too.
+    An exception of the iterable is raised in place of its item. When the iteration ends, however it ends, the thread has ended.
     """
     source = iter(items)
     with ThreadPoolExecutor(1, "reading") as reader:
@@ -24,9 +24,9 @@ def prefetch(items: Iterable[T]) -> Generator[T, None, None]:
 
 @contextmanager
 def write_behind(work: Callable[[T], None]) -> Iterator[Callable[[T], None]]:
-    """Hand items to `work` in another thread, one after another; one waits at most.
+    """Write-behind: a background thread calls `work` on each item in order; at most one item waits.
 
-    What it raises for an item is raised when the next one is handed over, or at the end. When the block ends all is done.
+    An exception for an item is raised when the next one is put, or at the end. When the block ends all items are processed.
     """
     with ThreadPoolExecutor(1, "writing") as writer:
         going: Future[None] | None = None
@@ -43,7 +43,7 @@ def write_behind(work: Callable[[T], None]) -> Iterator[Callable[[T], None]]:
 
 
 class _End:
-    """What comes after the last."""
+    """Marks the end of the iteration."""
 
 
 _END = _End()

@@ -1,4 +1,4 @@
-"""Is the sound there at all? One verdict per prompt for a whole region, from the scores of its windows."""
+"""Decides for each prompt whether its sound is in the region, from the presence scores of all windows."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The host's half of a separation: tapes and the user's own sound, block by block, become stems and their rest."""
+"""The second pass of a separation: applies masks to the user's own sound block by block and writes stems and rest."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -47,7 +47,7 @@ def write_stems(
     gain_db: float,
     progress: Progress,
 ) -> None:
-    """The faithful view: each stem is the region under its mask, and the rest is the region less all stems.
+    """Write each stem as the masked region, and the rest as the region minus all stems.
 
     The rest is taken from the stems as they are written, in float64, so stems and rest add up to the region; where stems below
     full strength overlap, it holds the overlap with its sign turned. What lies below `LOWEST_HZ`, an offset above all, is no
@@ -113,7 +113,7 @@ def write_generative(
     outputs: Outputs,
     progress: Progress,
 ) -> None:
-    """The generative view: each stem in the model's own voice, at the region's rate, channels and exact length."""
+    """Write each stem as the model generates it, at the region's rate, channels and exact length."""
     for slot, (path, verdict) in enumerate(zip(outputs.generative, model_output.verdicts, strict=True)):
         with Writer(path, source.rate, source.channels, origin(source), path.stem) as writer:
             left = int(source.length)
@@ -128,7 +128,7 @@ def write_generative(
 
 
 def _voice(tape: OverlapAddFile, slot: int, backbone: Backbone) -> Iterator[NDArray[np.float32]]:
-    """One stem rendered span by span with cross-fades, in pieces (n, channels) at the backbone's rate."""
+    """One stem rendered in overlapping spans with cross-fades, in pieces (n, channels) at the backbone's rate."""
     hop, layout = backbone.grid.hop, ChunkLayout(tape.layout.frames, SPAN)
     held = np.zeros((SPAN * hop, backbone.channels), np.float32)
     starts = layout.starts

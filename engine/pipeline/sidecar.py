@@ -1,4 +1,4 @@
-"""The sidecar: what was asked, what was done, and what was measured on the files, as JSON that scripts may rely on.
+"""The sidecar: request, settings and measurements of a separation as JSON that scripts may rely on.
 
 The form is versioned (`delivery.SCHEMA`): within a version keys may come, but none goes away or changes its meaning.
 """
@@ -31,12 +31,12 @@ class KeptFiles:
 
     @property
     def files(self) -> list[str]:
-        """All of them."""
+        """All file names."""
         return [*self.stems, *self.highlights, *self.generative, *([self.rest] if self.rest else [])]
 
 
 def settings(request: Request, backbone: Backbone, gain_db: float | None) -> dict[str, Any]:
-    """What decides, beside the input, the model, the region and the prompts, which stems come out."""
+    """All settings that determine the stems, beside input, model, region and prompts."""
     method = method_for(request, backbone)
     options = asdict(resolve_options(method, request))
     return {

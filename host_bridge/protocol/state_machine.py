@@ -1,7 +1,7 @@
-"""The whole life of a job as one table, which message may come when, and who is told. No sockets and no files here.
+"""The state machine of jobs as one table: which message is allowed in which state, and who is notified. No sockets, no files.
 
-Bytes never come in and nothing is waited for: the time is asked of a clock that is handed in, so that both ends of a talk
-can run in one process, and every rule be tested in microseconds.
+No I/O (sans-io): the clock is a parameter, so that both ends of a conversation can run in one process and every rule is tested
+in microseconds.
 """
 
 import hmac
@@ -38,11 +38,11 @@ from host_bridge.protocol.messages import (
 from host_bridge.types import State
 
 LEASE_S = 30.0
-"""For how long a peer that says nothing is still told things."""
+"""For how long a silent peer is still notified."""
 MOST_PEERS = 512
-"""Peers that have a lease at once; then whoever shows the token takes the place of one who has not."""
+"""Most leases at once. When full, an authenticated peer evicts an unauthenticated one."""
 MOST_ASKED = 1000
-"""Ids whose answers one peer waits for; beyond that the oldest are forgotten."""
+"""Most open requests of one peer; beyond that the oldest are forgotten."""
 
 Event = Literal["submit", "start", "finish", "fail", "cancel", "restart", "retry", "strength", "deliver"]
 
@@ -83,7 +83,7 @@ EVENTS: dict[type[Message], Event] = {
 """What a client's message does to its job."""
 
 ABOUT_JOBS: tuple[type[Message], ...] = (Accepted, ProgressMessage, Done, Fail, CancelledMessage)
-"""What whoever is notified hears."""
+"""Messages that notified peers receive."""
 UNTOLD = ("The job failed.", "Connect with the daemon's token to be told why.")
 
 
@@ -105,7 +105,7 @@ class _Lease:
 
 
 class StateMachine:
-    """One daemon's side of all its talks: tokens, leases, and the state of every job.
+    """The daemon's side of the protocol: tokens, leases, and the state of every job.
 
     Its methods may be called from any thread. clock: seconds, never going back. who: what `hello` is answered with.
     """
@@ -117,7 +117,7 @@ class StateMachine:
         self._lock = RLock()
 
     def receive(self, peer: Peer, message: Message) -> list[Message] | None:
-        """Take in a client's message: the answers, or None when it is for the engine and may be carried out now.
+        """Process a client's message: returns the answers, or None if the engine has to carry it out.
 
         Raises BadMessage: a wrong token, a job that nobody knows, a state that does not allow it. Nothing is changed then.
         """
@@ -141,13 +141,13 @@ class StateMachine:
             return None  # a fader's knob hears nothing, so it needs no lease
 
     def touch(self, peer: Peer) -> None:
-        """Renew a lease that is there: any message does, a bad one too."""
+        """Renew a peer's lease; every message does, also an invalid one."""
         with self._lock:
             if peer in self._leases:
                 self._leases[peer].until = self._clock() + LEASE_S
 
     def forget(self, peer: Peer) -> None:
-        """The peer has hung up."""
+        """Remove a peer that has disconnected."""
         with self._lock:
             self._leases.pop(peer, None)
 
@@ -161,7 +161,7 @@ class StateMachine:
             return gone
 
     def audience(self, message: Message) -> list[Peer]:
-        """Who is to hear a message of the daemon's: whoever asked with its id, and whoever is notified of jobs."""
+        """The peers that receive a message of the daemon: those that asked with its id, and those notified of jobs."""
         with self._lock:
             now, named = self._clock(), getattr(message, "id", None)
             public = (isinstance(message, ABOUT_JOBS) and named in self._states) or type(message).address == "heartbeat"
@@ -188,21 +188,21 @@ class StateMachine:
         return message
 
     def state(self, id: str) -> State | None:
-        """How a job stands; None for one that nobody has heard of."""
+        """The state of a job; None for an unknown one."""
         return self._states.get(id)
 
     def states(self) -> dict[str, State]:
-        """How all jobs stand, a copy."""
+        """A copy of the states of all jobs."""
         with self._lock:
             return dict(self._states)
 
     def know(self, states: Iterable[tuple[str, State]]) -> None:
-        """Begin with the jobs that a daemon finds when it starts."""
+        """Register the jobs that a daemon finds when it starts."""
         with self._lock:
             self._states.update(states)
 
     def step(self, id: str, event: Event) -> State:
-        """Let something happen to a job; returns the state after.
+        """Apply an event to a job; returns the new state.
 
         Raises BadMessage for what a client asked at the wrong time, IllegalStep for what we must never do.
         """
@@ -211,7 +211,7 @@ class StateMachine:
             return state
 
     def drop(self, id: str) -> None:
-        """The job's folder is gone."""
+        """Forget a job whose folder was deleted."""
         with self._lock:
             self._states.pop(id, None)
 

@@ -1,4 +1,4 @@
-"""Bytes <-> messages: the only file that imports pythonosc.
+"""Encodes and decodes messages as OSC bytes; the only module that imports pythonosc.
 
 Of pythonosc we use the builder and the readers of single values. Its other parsers and its servers stay outside: a bundle's
 element with a negative size sends them round for ever, an unknown type tag loses an argument in silence, and a float that
@@ -40,7 +40,7 @@ _READERS: dict[str, Callable[[bytes, int], tuple[Any, int]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """A DAW's own reply to something that we asked it: Ardour sends them to the address `#reply`, which is no OSC."""
+    """A DAW's own reply, which is not part of our protocol: Ardour sends them to the address `#reply`."""
 
     address: str
     arguments: tuple[Any, ...]
@@ -186,5 +186,5 @@ def _tail(address: str) -> str:
 
 
 def _short(text: str) -> str:
-    """A peer's text, fit to be said again."""
+    """A peer's text, shortened for an error message."""
     return one_line(text, 100)

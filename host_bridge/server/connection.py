@@ -1,4 +1,4 @@
-"""One peer's TCP connection, never waited for: what has come so far, and what waits until the peer reads."""
+"""One peer's non-blocking TCP connection with its receive and send buffers."""
 
 import socket
 from dataclasses import dataclass, field

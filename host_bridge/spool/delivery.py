@@ -1,4 +1,4 @@
-"""The two doors between a job and the user's own folders: sources, which are only read, and where stems are delivered."""
+"""Copies between a job and the user's own folders: reads sources, delivers stems."""
 
 import filecmp
 import os
@@ -16,7 +16,7 @@ from host_bridge.text import shortened
 
 
 def source_file(source: SourceSpan) -> Path:
-    """A source's file, once it is known to be a regular one: a device or a pipe could be waited for without end.
+    """A source's path, checked to be a regular file: reading a device or a pipe could block for ever.
 
     Raises BadAudio.
     """
@@ -32,7 +32,7 @@ def source_file(source: SourceSpan) -> Path:
 
 
 def deliver(stems: Iterable[Path], folder: Path, job: str) -> list[Path]:
-    """Add files to an existing folder under names that nobody has there; returns where they are.
+    """Copy files into an existing folder under free names; returns their paths.
 
     A file that lies there already with the same bytes counts as delivered, so that it may be done twice. Whatever else has
     the name stays, and ours is numbered. Raises CannotWrite.
@@ -77,7 +77,7 @@ def _copied(stem: Path, aside: Path) -> None:
 
 
 def _placed(aside: Path, place: Path) -> bool:
-    """Give a file a name that must be free: a rename would take the place of one that came this very moment."""
+    """Link a file to a free name. rename() would overwrite a file created meanwhile; link() fails instead."""
     try:
         place.hardlink_to(aside)
     except FileExistsError:

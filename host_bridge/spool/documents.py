@@ -1,4 +1,4 @@
-"""The JSON files of a job's folder and of the spool, read strictly and written in one way.
+"""Reads and writes the JSON documents of a job's folder and of the spool, strictly by `schema`.
 
 `rules` says what each key holds. A file that people or host scripts write (`request.json`) may
 hold no key that we do not know. In one that we write, keys may come within a version, but none goes or changes its meaning.
@@ -32,7 +32,7 @@ from host_bridge.types import Hertz, Job, Samples, Stem
 
 @dataclass(frozen=True, slots=True)
 class SourceSpan:
-    """One channel of the region, as it lies in a file of the user's; start and length at the file's own rate."""
+    """One channel of the region in a user's file; start and length in samples at the file's own rate."""
 
     path: Path
     channel: int
@@ -50,7 +50,7 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class RequestFile:
-    """request.json: what a host wants of a region. settings: further fields of the engine's request, only those given.
+    """request.json: what to separate and how. settings: further fields of the engine's request, only those given.
 
     strength: of the preset's sounds, and of each stem that names none; None: the preset's own. unsaid: the prompts of the stems
     for which neither they themselves nor `strength` say anything; without a preset they are at 1.
@@ -90,7 +90,7 @@ class StateFile:
 
 @dataclass(frozen=True, slots=True)
 class EngineFile:
-    """engine.json: how to reach the daemon, and the token that lets one in."""
+    """engine.json: the daemon's port, and the token for authentication."""
 
     pid: int
     udp: int
@@ -174,7 +174,7 @@ def write_request(request: RequestFile) -> bytes:
 
 
 def read_state(data: bytes, where: str = "state.json") -> StateFile:
-    """How a job stands. Raises BadSpool."""
+    """Parse state.json. Raises BadSpool."""
     told = _checked(data, where, "zerostem-state/1", STATE, BadSpool)
     job = Job(*(told[key] for key in ("id", "state", "permille", "stage", "eta_s", "device")))
     return StateFile(job, told["attempt"], told["code"], told["error"], told.get("todo", ""))
@@ -209,7 +209,7 @@ def write_daemon(version: str, pid: int, beat: int) -> bytes:
 
 
 def read_engine(data: bytes, where: str = "engine.json") -> EngineFile:
-    """How to reach the daemon. Raises BadSpool."""
+    """Parse engine.json. Raises BadSpool."""
     told = _checked(data, where, "zerostem-engine/1", ENGINE, BadSpool)
     kept = {key: told[key] for key in ENGINE if key != "schema"}
     return EngineFile(**{**kept, "spool": Path(told["spool"])})

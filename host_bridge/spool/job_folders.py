@@ -1,4 +1,4 @@
-"""The spool: one folder per job, which is the truth about it. SPOOL.md says what lies in one.
+"""The spool: one folder per job, which holds its whole state. SPOOL.md is its format.
 
 A folder renamed into the spool is queued, whoever does it and whether or not a daemon runs. `result.json` renamed into
 place is the commit: a job that has one is done. Everything between is in `state.json`, and how it came there in the journal.
@@ -105,7 +105,8 @@ class Spool:
     # What a host or a client does.
 
     def put(self, id: str, request: RequestFile, region: Path | None = None) -> Path:
-        """Make a job's folder aside and rename it into the spool; region: copied there. The same id again is the same job.
+        """Create a job's folder under a temporary name and rename it into the spool; region: copied there. The same id is the
+        same job.
 
         Raises BadRequest, BadSpool.
         """
@@ -135,13 +136,13 @@ class Spool:
         return self.root / id
 
     def drop_cancel(self, id: str) -> None:
-        """Ask for the end of a job by a file alone: it works without a socket."""
+        """Request cancellation by a file, which works without a socket."""
         write_atomic(self.folder(id) / "cancel", b"")
 
     # What anybody may read.
 
     def request(self, id: str) -> RequestFile:
-        """What is asked, the preset's share filled in. Raises BadSpool, BadRequest."""
+        """The request, with its preset's settings filled in. Raises BadSpool, BadRequest."""
         path = self.folder(id) / "request.json"
         data = read_plain(path)
         if data is None:
@@ -149,7 +150,7 @@ class Spool:
         return _with_preset(documents.read_request(data))
 
     def state(self, id: str) -> StateFile:
-        """How the job stands; queued where no daemon has written yet. Raises BadSpool."""
+        """The job's state; queued where no daemon has written one yet. Raises BadSpool."""
         data = read_plain(self.folder(id) / "state.json")
         if data is None:
             return StateFile(Job(id, "queued"))
@@ -164,7 +165,7 @@ class Spool:
         return None if data is None else documents.read_result(data, f"{id}/result.json")
 
     def wants_cancel(self, id: str) -> bool:
-        """Whether somebody has put the file `cancel` there."""
+        """Whether the file `cancel` exists."""
         return os.path.lexists(self.folder(id) / "cancel")
 
     def strengths(self, id: str) -> dict[str, int]:
@@ -177,7 +178,7 @@ class Spool:
         return documents.read_strengths(data, f"{id}/strengths.json") if data is not None else {}
 
     def stems_to_rerender(self, id: str) -> dict[str, int]:
-        """Stems of a job that is done whose strength is wanted otherwise than it was rendered, with that strength."""
+        """Stems of a finished job whose wanted strength differs from the rendered one, with the wanted strength."""
         result = self.result(id)
         rendered = {stem["prompt"]: round(1000 * stem["strength"]) for stem in result["stems"]} if result else {}
         return {stem: wanted for stem, wanted in self.strengths(id).items() if rendered.get(stem, wanted) != wanted}
@@ -194,7 +195,7 @@ class Spool:
     # What the daemon alone does.
 
     def record(self, state: StateFile, event: Event) -> None:
-        """Journal a step of a job's life, then make it its state. Raises BadSpool."""
+        """Append an event to the journal, then write the state. Raises BadSpool."""
         folder, told = self.folder(state.job.id), documents.write_state(state)
         line = {"at": datetime.now(UTC).isoformat(), "pid": os.getpid(), "event": event, "state": state.job.state}
         line |= {"attempt": state.attempt} | (
@@ -205,7 +206,7 @@ class Spool:
         self._shown.pop(state.job.id, None)
 
     def show(self, state: StateFile) -> bool:
-        """Let others see how far a job is, at most 5 times a second; returns whether it was time. Raises BadSpool."""
+        """Write progress to the state file, at most 5 times a second; returns whether it was written. Raises BadSpool."""
         now = self._clock()
         if now - self._shown.get(state.job.id, -PROGRESS_S) < PROGRESS_S:
             return False
@@ -214,7 +215,7 @@ class Spool:
         return True
 
     def set_wanted_strength(self, id: str, stem: str, permille: int) -> None:
-        """Keep the strength that is wanted of a stem from now on. Raises BadMessage where there is no such stem, BadSpool."""
+        """Store a stem's wanted strength. Raises BadMessage for an unknown stem, BadSpool."""
         wanted = self.strengths(id)
         if stem not in wanted:
             todo = f"Its stems are {', '.join(wanted)}."
@@ -228,7 +229,7 @@ class Spool:
         write_atomic(self.folder(id) / "result.json", data)
 
     def clear(self, id: str, *, cancel: bool = False) -> None:
-        """Keep nothing of a job's work. cancel: take back the file `cancel` too, before another try. Raises BadSpool."""
+        """Delete a job's results. cancel: delete the file `cancel` too, before a retry. Raises BadSpool."""
         folder = self.folder(id)
         try:
             with os.scandir(folder) as entries:
@@ -247,7 +248,7 @@ class Spool:
             raise refusal(folder, error) from error
 
     def remove(self, id: str) -> None:
-        """Take a job out of the spool, with everything of it. Raises BadSpool."""
+        """Delete a job's folder. Raises BadSpool."""
         aside = self.root / f".{id}.gone"
         try:
             atomic.rename(self.folder(id), aside)
@@ -256,7 +257,7 @@ class Spool:
             raise refusal(self.root / id, error) from error
 
     def beat(self, version: str, beat: int) -> None:
-        """Show that the daemon lives. Raises BadSpool."""
+        """Write the daemon's heartbeat. Raises BadSpool."""
         write_atomic(self.root / "daemon.json", documents.write_daemon(version, os.getpid(), beat), durable=False)
 
 

@@ -1,4 +1,4 @@
-"""What a daemon that starts finds in the spool, whatever the one before it died of, and how it goes on."""
+"""Recovery: what a starting daemon makes of the jobs that the previous one left."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from host_bridge.types import Job, State
 
 @dataclass(frozen=True, slots=True)
 class RecoveredJob:
-    """A job as a daemon that starts finds it. rerender: it is done, but a stem is wanted at another strength."""
+    """A job found at startup. rerender: it is done, but a stem's wanted strength differs from the rendered one."""
 
     state: StateFile
     rerender: bool = False
@@ -37,7 +37,7 @@ def recover(spool: Spool) -> list[RecoveredJob]:
 
 
 def _whatever_lies_there(spool: Spool, id: str) -> RecoveredJob:
-    """One job whose folder cannot be gone on with keeps no daemon from starting: it has failed."""
+    """Recover one job; a folder that cannot be used makes the job fail and never keeps the daemon from starting."""
     try:
         return _recovered(spool, id)
     except (BadSpool, OSError) as error:

@@ -1,4 +1,4 @@
-"""The JSON files of a job's folder and of the spool: what each key holds, in words and for the machine.
+"""The schema of all JSON documents: for each key a description, a check, and whether it is required.
 
 SPOOL.md tells people the same; a test keeps the two equal.
 """
@@ -12,7 +12,7 @@ from host_bridge.types import STATES, is_id, is_line, is_stem_name
 
 
 class Rule(NamedTuple):
-    """What a key holds, in words and for the machine, and whether it must be there."""
+    """A key's description, its check, and whether it is required."""
 
     means: str
     fits: Callable[[Any], bool]

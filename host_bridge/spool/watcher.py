@@ -1,4 +1,4 @@
-"""Notices what comes into the spool without a bell: a job's folder renamed there, a file `cancel` dropped into one."""
+"""Watches the spool for jobs and `cancel` files that no message announced."""
 
 import logging
 import threading
@@ -16,7 +16,7 @@ SETTLE_MS = 20
 
 
 class SpoolWatcher:
-    """A thread that calls `look` whenever there may be something new, and every 2 s anyway; from `start` to `close`.
+    """A thread that calls `look` when the spool changes, and every 2 s anyway.
 
     What `look` raises is logged, and the next look is taken all the same.
     """
@@ -26,11 +26,11 @@ class SpoolWatcher:
         self._thread = threading.Thread(target=self._watch, name="lookout")
 
     def start(self) -> None:
-        """Begin to look; the first look is taken at once."""
+        """Start the thread; it scans at once."""
         self._thread.start()
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop the thread."""
         self._ending.set()
         self._thread.join()
 
@@ -59,7 +59,7 @@ class SpoolWatcher:
             self._guarded()
 
     def _is_news(self, path: Path) -> bool:
-        """Whether it is a job's folder or its `cancel`; everything else there is the daemon's own writing."""
+        """Whether a changed path is a job's folder or its `cancel` file; everything else is written by the daemon itself."""
         return (path.parent == self._root and is_id(path.name)) or path.name == "cancel"
 
     def _guarded(self) -> None:
