@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("engine", "host_bridge", "ui", "presets", "installers")
-PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
+PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/dependencies.md")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 OURS = [path for name in NAMES for path in sorted((ROOT / name).rglob("*.py"))]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -130,21 +130,21 @@ def test_every_preset_of_the_readme_loads() -> None:
 
 
 @pytest.mark.parametrize("extra", PROJECT["optional-dependencies"])
-def test_the_architecture_page_gives_the_reason_for_every_extra(extra: str) -> None:
-    assert f"`{extra}`" in page("ARCHITECTURE.md")
+def test_the_page_of_dependencies_gives_the_reason_for_every_extra(extra: str) -> None:
+    assert f"`{extra}`" in page("docs/dependencies.md")
 
 
-@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/dependencies.md"])
 def test_the_pages_tell_the_licences_of_the_code_the_panel_and_the_models(name: str) -> None:
     assert all(word in page(name) for word in ("MIT", "PyQt6", "GPL-3", "CC BY-NC-SA"))
 
 
-def test_every_dependency_is_pinned_for_development_and_explained_in_the_architecture_page() -> None:
+def test_every_dependency_is_pinned_for_development_and_explained() -> None:
     lines = [*PROJECT["dependencies"], *(line for extra in PROJECT["optional-dependencies"].values() for line in extra)]
     wanted = {plain(re.split(r"[<>=]", line)[0]) for line in lines}
     pinned = {plain(pin[1]) for pin in re.finditer(r"^([\w.-]+)==", page("constraints.txt"), re.MULTILINE)}
     assert wanted <= pinned
-    explained = {plain(word) for word in re.findall(r"`([\w.-]+)`", page("ARCHITECTURE.md"))}
+    explained = {plain(word) for word in re.findall(r"`([\w.-]+)`", page("docs/dependencies.md"))}
     assert wanted <= explained
 
 
