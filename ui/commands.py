@@ -27,12 +27,12 @@ def panel(argv: list[str]) -> int:
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         what = f"The panel needs {' and '.join(missing)}."
         raise BadRequest(what, "Install it: `pip install 'zerostem[panel]'`; everything else works without.")
-    trial = display.Trial()  # it runs while the panel is loaded
+    probe = display.DisplayProbe()  # it runs while the panel is loaded
     try:
         from ui.app import main
     except ImportError as error:  # libraries of the system's that Qt wants
         todo = f"Install what it wants (Debian: `apt install {' '.join(LIBRARIES)}`)."
         raise BadRequest(f"Qt cannot be loaded: {error}.", todo) from error
 
-    trial.check(picture=options.screenshot is not None)
+    probe.check(picture=options.screenshot is not None)
     return main([path.absolute() for path in options.files], options.screenshot, demo=options.demo, theme=options.theme)

@@ -24,8 +24,8 @@ _PACKAGES = {
 """What Qt's window system for X wants of the system, and Debian's packages for it."""
 
 
-class Trial:
-    """A trial that runs beside whatever else the panel has to load. On other systems than Linux there always is a display."""
+class DisplayProbe:
+    """Opens a window in another process while the panel loads. On other systems than Linux there always is a display."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None

@@ -36,7 +36,7 @@ SCHEMA = "zerostem-heads/1"
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class HeadComparison:
     """What was found: mean square errors of the told noise with the config's heads and with heads of 32 channels, and in how
     many of the draws the latter were nearer."""
 
@@ -68,7 +68,7 @@ def settled(backbone: Backbone, progress: Progress = quietly) -> Backbone:
     return cast("Backbone", _networked(backbone).with_heads(choice.taken))
 
 
-def chosen(backbone: Backbone, progress: Progress = quietly, *, anew: bool = False) -> Choice | None:
+def chosen(backbone: Backbone, progress: Progress = quietly, *, anew: bool = False) -> HeadComparison | None:
     """What was found about a model's heads; None where there is no doubt about them, or no memory to ask both.
 
     anew: ask even if it is known. What is found is kept by the model's fingerprint in `heads.json` of our cache.
@@ -91,7 +91,7 @@ def chosen(backbone: Backbone, progress: Progress = quietly, *, anew: bool = Fal
     return found
 
 
-def _asked(model: NetworkBackbone, progress: Progress) -> Choice:
+def _asked(model: NetworkBackbone, progress: Progress) -> HeadComparison:
     """Ask both, each about the same noisy sound, in float32: the difference may be smaller than bfloat16's rounding."""
     heads = model.other_heads
     assert heads is not None
@@ -104,7 +104,7 @@ def _asked(model: NetworkBackbone, progress: Progress) -> Choice:
 
     errors = (errors_with(None, 0.0, "as the config says"), errors_with(heads, 0.5, "of 32 channels"))
     nearer = int((errors[1] < errors[0]).sum())
-    return Choice(float(errors[0].mean()), float(errors[1].mean()), nearer, len(errors[0]), heads)
+    return HeadComparison(float(errors[0].mean()), float(errors[1].mean()), nearer, len(errors[0]), heads)
 
 
 def draw_errors(backbone: Backbone, tell: Callable[[float], None]) -> Tensor:
@@ -138,15 +138,15 @@ def _networked(backbone: Backbone) -> NetworkBackbone:
     return backbone
 
 
-def _known(key: str) -> Choice | None:
+def _known(key: str) -> HeadComparison | None:
     try:
         row = _all()[key]
-        return Choice(**{**row, "heads": tuple(row["heads"])})
+        return HeadComparison(**{**row, "heads": tuple(row["heads"])})
     except (KeyError, TypeError):
         return None
 
 
-def _keep(key: str, choice: Choice) -> None:
+def _keep(key: str, choice: HeadComparison) -> None:
     """Where the cache cannot be written it is asked again the next time."""
     told = {"schema": SCHEMA, "models": _all() | {key: asdict(choice)}}
     try:

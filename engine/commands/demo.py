@@ -24,7 +24,7 @@ CAPTION = (
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class DemoRun:
     """One separation, ready to be told: its sidecar, and per stem lag and, where the truth is known, (mix, stem) SI-SDR."""
 
     sidecar: dict[str, Any]
@@ -74,7 +74,7 @@ def demonstrate(mix: Path, truths: dict[str, Path], request: Request, out: Path)
     console.print(f"Stems, rest and picture are in {out.absolute()}", soft_wrap=True)
 
 
-def _run(backbone: "Backbone", mix: Path, truths: dict[str, Path], request: Request, out: Path, console: "Console") -> Run:
+def _run(backbone: "Backbone", mix: Path, truths: dict[str, Path], request: Request, out: Path, console: "Console") -> DemoRun:
     """Separate, with nothing remembered of earlier runs so that the seconds are those of a whole job; measure every stem."""
     from engine.audio.metrics import lag_samples
     from engine.audio.source import open_source
@@ -89,7 +89,7 @@ def _run(backbone: "Backbone", mix: Path, truths: dict[str, Path], request: Requ
     source, written = open_source(mix), [Path(stem["path"]) for stem in sidecar["stems"]]
     lags = tuple(lag_samples(source, path) for path in written)
     scores = tuple(_score(mix, path, truths.get(prompt)) for path, prompt in zip(written, request.prompts, strict=True))
-    return Run(sidecar, lags, scores)
+    return DemoRun(sidecar, lags, scores)
 
 
 def _score(mix: Path, stem: Path, truth: Path | None) -> tuple[float, float] | None:
@@ -119,7 +119,7 @@ def _oracle(backbone: "Backbone", mix: Path, truths: dict[str, Path], request: R
     return {prompt: told - mixed for prompt, (mixed, told) in zip(known, filter(None, scores), strict=True)}
 
 
-def _tell(console: "Console", mix: Path, runs: Sequence[Run], oracle: dict[str, float]) -> None:
+def _tell(console: "Console", mix: Path, runs: Sequence[DemoRun], oracle: dict[str, float]) -> None:
     """A section for the stems that were asked for together and one for those asked alone; null and seconds are a run's."""
     from rich.table import Table
 
@@ -142,7 +142,7 @@ def _tell(console: "Console", mix: Path, runs: Sequence[Run], oracle: dict[str, 
     console.print(table)
 
 
-def _draw(picture: Path, mix: Path, truths: dict[str, Path], run: Run) -> None:
+def _draw(picture: Path, mix: Path, truths: dict[str, Path], run: DemoRun) -> None:
     """Mix and rest; and each stem, beside the true one where truths are known."""
     from engine.audio.metrics import peak_dbfs
     from engine.files.spectrogram_plot import HUES, MIX, REST, PlotRow, draw

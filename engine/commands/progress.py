@@ -9,7 +9,7 @@ from host_bridge.text import printable
 from host_bridge.types import Progress
 
 
-class Bar(Protocol):
+class ProgressBar(Protocol):
     """One bar that is shown: how far it is, up to its total, and at what. title: another one from now on."""
 
     def __call__(self, done: float, stage: str, title: str | None = None) -> None:
@@ -17,7 +17,7 @@ class Bar(Protocol):
 
 
 @contextmanager
-def bars(*, timed: bool = True, transient: bool = True) -> Iterator[Callable[..., Bar]]:
+def bars(*, timed: bool = True, transient: bool = True) -> Iterator[Callable[..., ProgressBar]]:
     """Yields `add(title, stage="", total=1.0, done=0.0)`, which shows one more bar.
 
     timed: with the time to go, as far as the last steps tell. transient: whether the bars go away at the end.
@@ -39,7 +39,7 @@ def bars(*, timed: bool = True, transient: bool = True) -> Iterator[Callable[...
         redirect_stdout=sys.stdout.isatty(),  # what goes into a file or a pipe is left alone
     )
 
-    def add(title: str, stage: str = "", total: float = 1.0, done: float = 0.0) -> Bar:
+    def add(title: str, stage: str = "", total: float = 1.0, done: float = 0.0) -> ProgressBar:
         line = shown.add_task(printable(stage), total=total, title=printable(title))
         shown.update(line, completed=done)
 

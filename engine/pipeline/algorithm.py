@@ -16,25 +16,24 @@ from engine.inversion import INVERSIONS
 from engine.methods import METHODS
 from host_bridge.sound import wav
 
-ROOT = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 OUTSIDE = (
-    "algorithm.py",
-    "backbones/pocket/training/",
     "batch/",
-    "bench/",
     "commands/",
-    "daemon.py",
-    "delivery.py",
-    "device.py",
-    "diffdmx/",
+    "daemon/",
     "doctor.py",
-    "fetching.py",
-    "fingerprints.py",
-    "hub_errors.py",
-    "serving/",
-    "sidecar.py",
-    "suggesting.py",
-    "weights.py",
+    "execution/device.py",
+    "files/outputs.py",
+    "files/spectrogram_plot.py",
+    "models/catalogue.py",
+    "models/download.py",
+    "models/fingerprints.py",
+    "models/hub_errors.py",
+    "pipeline/algorithm.py",
+    "pipeline/ideal_mask.py",
+    "pipeline/sidecar.py",
+    "research/",
+    "suggest.py",
 )
 """Files and folders of the engine that decide nothing about a stem: who asks, where files lie, what is told, how it is measured
 against others."""

@@ -38,14 +38,14 @@ def test_a_display_that_is_not_there_is_named(
 def test_without_any_display_nothing_is_tried_and_a_picture_needs_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QT_QPA_PLATFORM", "")  # so that it is set back afterwards
     with pytest.raises(BridgeError, match="There is no screen"):
-        display.Trial().check(picture=False)
-    display.Trial().check(picture=True)
+        display.DisplayProbe().check(picture=False)
+    display.DisplayProbe().check(picture=True)
     assert os.environ["QT_QPA_PLATFORM"] == "offscreen"
 
 
 def test_a_display_that_can_be_used_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
-    display.Trial().check(picture=False)
+    display.DisplayProbe().check(picture=False)
 
 
 def test_a_library_that_is_missing_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,5 +53,5 @@ def test_a_library_that_is_missing_is_named_with_its_package(monkeypatch: pytest
     monkeypatch.setattr(display, "_TRY", "import sys; sys.exit('Could not load the Qt platform plugin \"xcb\"')")
     monkeypatch.setenv("DISPLAY", ":0")
     with pytest.raises(BridgeError, match=r"libnobody-has-it.so.0.* cannot be loaded \(DISPLAY=:0\)") as told:
-        display.Trial().check(picture=False)
+        display.DisplayProbe().check(picture=False)
     assert "libnobody-has-it0`" in told.value.todo

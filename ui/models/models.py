@@ -14,7 +14,7 @@ FREE = frozenset({"mit", "apache-2.0", "bsd-3-clause", "cc0-1.0", "cc-by-4.0"})
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ModelChoice:
     """One model. size: bytes to fetch, or on the disk; -1 where unknown."""
 
     name: str
@@ -66,9 +66,9 @@ class Choice:
         return texts.NOT_HERE if self.size < 0 else texts.TO_FETCH.format(size=in_bytes(self.size))
 
 
-def choices(rows: Iterable[ModelRow]) -> list[Choice]:
+def choices(rows: Iterable[ModelRow]) -> list[ModelChoice]:
     """What the daemon tells: those that are here first, in the daemon's order."""
-    made = [Choice(row.name, row.licence, bool(row.installed), row.size, row.purpose) for row in rows]
+    made = [ModelChoice(row.name, row.licence, bool(row.installed), row.size, row.purpose) for row in rows]
     return sorted(made, key=lambda choice: not choice.installed)
 
 

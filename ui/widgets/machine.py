@@ -8,7 +8,7 @@ from PyQt6.QtWidgets import QButtonGroup, QFrame, QLabel, QScrollArea, QVBoxLayo
 
 from ui import texts
 from ui.models.devices import devices, forecast, meant
-from ui.models.models import DEFAULT, Choice, choices
+from ui.models.models import DEFAULT, ModelChoice, choices
 from ui.widgets.base import Card, WidgetContext, label
 from ui.widgets.model import ModelLines
 
@@ -86,7 +86,7 @@ class Machine(Card):
             self.engine_state.reckon(self.controller.session)
         self._show_plan()
 
-    def _lay_out(self, found: list[Choice]) -> None:
+    def _lay_out(self, found: list[ModelChoice]) -> None:
         """All lines anew, in their order, which is the order of the Tab key too."""
         for lines in self.lines.values():
             self._group.removeButton(lines.pick)
@@ -102,7 +102,7 @@ class Machine(Card):
             self._group.addButton(lines.pick)
             self._models.addWidget(lines)
 
-    def _show_model(self, choice: Choice) -> None:
+    def _show_model(self, choice: ModelChoice) -> None:
         name, there = choice.name, self.controller.standing == "there"
         on = name == (self._asked or self.controller.session.model or DEFAULT)
         self.lines[name].put(choice, self.engine_state.fetches.get(name), on=on, asked=name == self._asked, there=there)

@@ -7,7 +7,7 @@ from PyQt6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QRad
 
 from ui import texts
 from ui.models.download import ModelDownload
-from ui.models.models import Choice
+from ui.models.models import ModelChoice
 from ui.widgets.base import button, label, put_role
 
 INDENT = 22
@@ -23,7 +23,7 @@ class ModelLines(QWidget):
     fetch = pyqtSignal()
     stop = pyqtSignal()
 
-    def __init__(self, choice: Choice, parent: QWidget | None = None) -> None:
+    def __init__(self, choice: ModelChoice, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.choice = choice
         name = {"name": choice.name}
@@ -57,7 +57,7 @@ class ModelLines(QWidget):
         buttons.addStretch()
         column.addLayout(buttons)
 
-    def put(self, choice: Choice, fetching: ModelDownload | None, *, on: bool, asked: bool, there: bool) -> None:
+    def put(self, choice: ModelChoice, fetching: ModelDownload | None, *, on: bool, asked: bool, there: bool) -> None:
         """Show how it stands. on: it is the chosen one; asked: it is asked whether to fetch it; there: a daemon is."""
         self.choice = choice
         if on:  # of a group, in which one always is

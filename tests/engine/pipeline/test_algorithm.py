@@ -13,9 +13,9 @@ from engine.methods import METHODS, joint
 from engine.methods.joint import Joint
 from engine.pipeline import algorithm
 
-ENGINE = Path(algorithm.__file__).parent
+ENGINE = Path(algorithm.__file__).parents[1]
 ASK = """
-from engine.algorithm import version
+from engine.pipeline.algorithm import version
 from engine.backbones.gaussian import Gaussian
 from engine.inversion import INVERSIONS
 from engine.methods import METHODS
@@ -75,10 +75,10 @@ def test_a_version_changes_with_every_file_that_may_have_a_say_and_with_no_other
     assert changed("methods/joint.py", "\nPOWER = 4.0\n") == {("joint", "ddpm"), ("joint", "ddim")}
     assert changed("inversion/ddim.py") == {pair for pair in PAIRS if pair[1] == "ddim"}
     assert changed("inversion/ddpm.py") == everything, "ddim builds on it"
-    assert changed("rendering.py") == everything
+    assert changed("pipeline/rendering.py") == everything
     assert changed("a_new_room.py", "X = 1\n") == everything, "nobody has to remember to name it"
     assert changed("methods/a_helper.py", "X = 1\n") == everything
-    assert changed("commands/demo.py") | changed("serving/jobs.py") | changed("backbones/audioldm.py") == set()
+    assert changed("commands/demo.py") | changed("daemon/jobs.py") | changed("backbones/audioldm.py") == set()
 
 
 def test_an_experiment_that_sets_a_constant_has_a_version_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ from host_bridge.types import Job, State, Stem
 from ui import texts
 from ui.models.devices import devices, forecast
 from ui.models.jobs import ACTS, JobEntry, JobRows, in_all
-from ui.models.models import Choice, choices, in_bytes
+from ui.models.models import ModelChoice, choices, in_bytes
 
 ASK = RequestFile((Stem("drums"), Stem("bass", 0.5)), name="Song", host="reaper", settings={"method": "joint"})
 SIDECAR: dict[str, Any] = {"schema": "zerostem-sidecar/1", "stems": [{"prompt": "drums", "strength": 1.0, "path": None}]}
@@ -219,7 +219,7 @@ def test_models_say_what_their_licence_forbids_and_those_that_are_here_come_firs
         ModelRow("request-id", 2, "of-a-friend", "cc-by-nc-4.0", 0, -1, "cats"),
     ]
     pocket, large, friend = choices(rows)
-    assert pocket == Choice("pocket", "MIT", True, 22_842_694, "15 instruments")
+    assert pocket == ModelChoice("pocket", "MIT", True, 22_842_694, "15 instruments")
     assert (pocket.line, pocket.warning) == ("pocket: 15 instruments", "")
     assert large.line == "audioldm-m-full: any sound (2.6 GB to fetch, non-commercial)"
     assert (large.standing, large.question) == ("2.6 GB to fetch", "Fetch audioldm-m-full, 2.6 GB?")
@@ -241,7 +241,7 @@ def test_models_say_what_their_licence_forbids_and_those_that_are_here_come_firs
 def test_a_licence_is_taken_at_its_word_and_an_unknown_one_is_to_be_read(
     licence: str, commercial: bool, forbidden: bool
 ) -> None:
-    choice = Choice("x", licence, True, 0, "")
+    choice = ModelChoice("x", licence, True, 0, "")
     assert (choice.commercial, choice.forbidden) == (commercial, forbidden)
     assert bool(choice.warning) != commercial
     assert (licence in choice.warning) != commercial
