@@ -25,7 +25,7 @@ class Request:
     strengths: omega per prompt, in [0, 1]; above 1 only with `beyond`.
     unlike: the inversion prompt, what the stems are not; "" is the null prompt.
     unlike_others: each prompt's inversion prompt is the other prompts together, so each has an inversion of its own.
-    depth: share of the noise levels climbed (start ratio), in [0, 1].
+    depth: share of the noise levels that the inversion covers (start ratio), in [0, 1].
     renew: share of fresh noise in the highs on the way down (Diff-DMX's eta), in [0, 1].
     rounds: how often a stem is separated again from what the round before left of it.
     draws: inversions, each with a noise of its own, whose answers are averaged.

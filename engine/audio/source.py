@@ -25,7 +25,7 @@ _CANCELLING = 0.1
 """Channels whose mean keeps less than this share of their mean energy are out of phase."""
 
 LOWEST_HZ = 20.0
-"""What lies below it nobody hears: an offset, rumble. The model does not hear it either, and no stem gets it."""
+"""Below it is an offset or rumble that nobody hears: it is taken away before the model, and no stem gets it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,7 @@ def open_source(
 
 
 def mono_blocks(source: AudioSource, rate: Hertz) -> Iterator[NDArray[np.float32]]:
-    """The region as a mono model hears it: folded, at `rate`, in pieces (n,), without what lies below `LOWEST_HZ`; lengths as
-    `resampled` says."""
+    """The region mixed down to mono at `rate`, in pieces (n,), high-passed at `LOWEST_HZ`; lengths as `resampled` says."""
     mono = (((block - source.mean) @ source.fold).astype(np.float32) for _, block in source.blocks(1 << 16))
     return audible(resampled(mono, source.rate, rate), rate)
 

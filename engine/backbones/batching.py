@@ -44,8 +44,9 @@ class Cost:
 class BatchedModel:
     """A `NoisePredictor` callable over a backbone, and its codec.
 
-    `done` is what the model was asked, for the sidecar; with what was `spared`, progress against `expected`. A batch that does
-    not fit in memory is halved and tried again; it stays so for this job, and the model's own size of batch is not changed.
+    `done` is what was computed, for the sidecar; with what was `skipped` thanks to the cache it is the progress towards
+    `expected`. A batch that does not fit in memory is halved and tried again; it stays so for this job, and the backbone's own
+    batch size is not changed.
     """
 
     def __init__(self, backbone: Backbone, progress: Progress = quietly, expected: Cost = Cost()) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One input. The wish names both its folder and what its files are called, so that a second run finds them."""
+    """One input. `output_options` has the folder and the files' names, so that a second run finds them."""
 
     path: Path
     request: Request
@@ -54,7 +54,7 @@ def process_task(separator: "Separator", task: Task, progress: Progress) -> Outc
 
 
 def done_before(separator: "Separator", task: Task, progress: Progress) -> dict[str, Any] | None:
-    """The sidecar of an earlier run that did just this: same input, settings, model and code, and its files as written."""
+    """The sidecar of an earlier run with the same input, settings, model and code, whose files are unchanged; else None."""
     output_options, out = task.output_options, task.output_options.out
     if out is None or output_options.name is None:
         return None

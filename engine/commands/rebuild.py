@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
         raise BadAudio(f"{source} is gone.", "Put the file back where it was when the stems were made.")
     if sha256(source) != told["input"]["sha256"]:
         raise BadAudio(f"{source.name} has changed since the stems were made.", "Put the old file back, or separate anew.")
-    output_options = _wish(told, options.sidecar, options.out)
+    output_options = _output_options(told, options.sidecar, options.out)
     again = Separator.load(told["model"]["name"], options.device, _way(told)).separate(source, request, output_options)
     same = {name: again["files"].get(name) == was for name, was in told["files"].items()}
     if options.json:
@@ -78,7 +78,7 @@ def _sidecar(path: Path) -> dict[str, Any]:
 
 
 def _request(told: dict[str, Any], path: Path) -> Request:
-    known = {each.name for each in fields(Request)}  # the others are what to write, see `_wish`
+    known = {each.name for each in fields(Request)}  # the others are what to write, see `_output_options`
     try:
         return Request.of(
             [stem["prompt"] for stem in told["stems"]],
@@ -89,7 +89,7 @@ def _request(told: dict[str, Any], path: Path) -> Request:
         raise BadRequest(f"{path} does not say {error}.", "Separate anew: it was not made by this version.") from error
 
 
-def _wish(told: dict[str, Any], sidecar: Path, out: Path | None) -> "OutputOptions":
+def _output_options(told: dict[str, Any], sidecar: Path, out: Path | None) -> "OutputOptions":
     from engine.files.outputs import names
     from engine.separation import OutputOptions
 

@@ -114,7 +114,7 @@ class BatchOutputOptions:
     gain_db: float | None
 
     def to(self, out: Path, name: str) -> "OutputOptions":
-        """The wish for one input."""
+        """The output options of one input."""
         from engine.separation import OutputOptions
 
         return OutputOptions(out, name, self.start_s, self.length_s, self.stems, self.rest, self.gain_db)

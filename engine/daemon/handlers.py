@@ -114,7 +114,7 @@ class MessageHandlers:
         return []
 
     def tie(self, message: Tie) -> Answers:
-        """Let a knob move one stem, from now on; that there is such a stem is looked up by the clerk, and told."""
+        """Bind a knob to a stem's strength. Whether there is such a stem the writer looks up, and tells."""
         before, tied = self._ties.get(message.knob), (message.id, message.stem)
         self._ties[message.knob] = tied  # the fader's next message may come before the disk has answered
 

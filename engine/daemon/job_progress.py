@@ -39,7 +39,7 @@ class JobProgress:
         self.device, self._told, self._unseen = "", remark.said, False
 
     def __call__(self, done: float, stage: str) -> None:
-        """Show it, unless it was shown a moment ago; where it cannot be shown, the job goes on. Raises Cancelled."""
+        """Report progress, at most five times a second; where it cannot be shown, the job goes on. Raises Cancelled."""
         self._check()
         at = time.monotonic()
         if not done:  # loading a model says nothing about how long it will work

@@ -41,13 +41,13 @@ class JobRegistry:
         self._submit_lock = Lock()  # serialises submit(): concurrent submits of one id create one job
         self.journal_lock = RLock()
         """Held while a job's state is checked and its files are changed accordingly."""
-        self._writer = ThreadPoolExecutor(1, "clerk")
+        self._writer = ThreadPoolExecutor(1, "writer")
         self._wanted: dict[tuple[str, str], int] = {}
 
     # From any thread, at once.
 
     def submit(self, job: str) -> Message:
-        """Let a job wait for the device; of one that has ended the clerk tells how. Raises BadMessage where no folder lies."""
+        """Queue a job; of one that has ended the writer tells how. Raises BadMessage where its folder does not exist."""
         with self._submit_lock:
             state = self.state_machine.state(job)
             if state is None and not self.spool.has(job):
@@ -147,7 +147,7 @@ class JobRegistry:
         """Wait until everything is written."""
         self._writer.shutdown()
 
-    # What the clerk does.
+    # What the writer does.
 
     def _write(self, job: str, event: Event, state: State, said: Sequence[Message], error: ZeroStemError | None) -> None:
         permille, stage, eta_s = _LOOKS.get(event, (0, "", -1))
@@ -209,7 +209,7 @@ class JobRegistry:
             self.tell(Fail.of(error, job, address))
 
     def _tell_end(self, job: str) -> None:
-        """How a job ended, for whoever asks again."""
+        """The message that tells how a job ended."""
         with self.journal_lock:
             state = self.state_machine.state(job)
             if state == "cancelled":

@@ -22,8 +22,8 @@ BLOCK = 1 << 16
 
 
 def prepare_region(folder: Path, request: documents.RequestFile, progress: Progress) -> tuple[Path, tuple[str, ...]]:
-    """The region's file, stamped with its place on the host's timeline where the request says one; and sentences on what may
-    be missing of its sources.
+    """The region's file, with a time stamp of its position on the host's timeline if the request has one; and sentences on
+    what may be missing of its sources.
 
     Raises BadAudio for a source or a region that is not a whole audio file, BadRequest for a place that is not in it.
     """

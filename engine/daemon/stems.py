@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from engine.separation import OutputOptions, Separator
 
 FINAL = "stems"
-"""In a job's folder: where stems lie; they are made in `STAGING`."""
+"""Subfolder of a job that holds its complete stems; they are written to `ASIDE`."""
 
 
 def separate_job(
     separator: "Separator", region: Path, request: Request, output_options: "OutputOptions", progress: Progress
 ) -> dict[str, Any]:
-    """Separate into the folder that the wish names, which is emptied first; returns the sidecar.
+    """Separate into the folder of `output_options`, which is emptied first; returns the sidecar.
 
     Raises as `Separator.separate`.
     """

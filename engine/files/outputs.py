@@ -267,7 +267,7 @@ def _files(told: dict[str, Any] | None, key: str = "files") -> dict[str, str]:
 
 
 def remove_stale_staging(out: Path) -> None:
-    """Undo what runs that were killed had begun to put into place, and remove their temporary folders.
+    """Undo what killed runs had begun to put into place, and remove their staging folders.
 
     Such a run's sidecar still lies in its temporary folder. What it had placed is removed, and the older files that it had set
     aside return, so that they fit the sidecar in `out` again. A file that somebody has put there since stays.

@@ -220,10 +220,10 @@ class Method(Protocol):
 
 
 def finalise_masks(masks: Tensor, powers: Tensor, present: Tensor, guidances: Tensor | None = None) -> Tensor:
-    """Masks as they are applied: silence for absent prompts, no bin given away twice at full strength, then each prompt's own
-    strength as an exponent.
+    """Final masks: zero for absent prompts, scaled so that they sum to at most 1 at full strength, then each prompt's strength
+    as exponent.
 
-    masks (K, ...); powers (K,) from `exponents`; present (K,), 1 or 0. guidances (K,): the strength that the masks have in them
+    masks (K, ...); powers (K,) from `mask_exponents`; present (K,), 1 or 0. guidances (K,): the strength that the masks have in them
     already (`strength_in_mask` is false), 0 for the mixture itself; None: they are at full strength.
     Where the masks of a bin would sum to more than 1 at full strength they share it (Wiener-like), and only then come the
     strengths: so a stem does not change when another stem's strength does (exactly so without guidances; with them the
@@ -247,7 +247,7 @@ def mask_exponents(method: Method, request: Request) -> Tensor:
 
 
 def guidances(method: Method, request: Request) -> Tensor | None:
-    """The strength that each prompt's mask has in it already (K,), as `settle` wants it; None where it is none."""
+    """The strength that each prompt's mask has in it already (K,), as `finalise_masks` wants it; None where it is none."""
     return None if method.strength_in_mask else torch.tensor(request.strengths)
 
 

@@ -1,9 +1,9 @@
 """DGMO (arXiv 2506.02858): a mask on the region's own spectrogram, optimised until the masked sound matches the model's
 references.
 
-Each round regenerates the references from the mixture under the mask so far; mask and optimiser go on where they were. Between
-rounds the mask lives on the model's own bands; the one that is applied is fitted on the region's bins, at its rate and for each
-of its channels. No gradient passes through the network: this is plain fitting of spectrograms.
+Each iteration generates references again from the mixture under the mask so far; mask and optimiser state are carried over.
+Between iterations the mask is on the model's own bands; the final one is fitted on the region's STFT bins, at its rate and for
+each of its channels. No gradient passes through the network: this is plain fitting of spectrograms.
 """
 
 from collections.abc import Callable, Mapping

@@ -60,9 +60,9 @@ def references_cost(request: Request, backbone: Backbone, strengths: Sequence[fl
     branches = sum((omega != 0) + (omega != 1) for omega in strengths)
     for turn in range(options.rounds):
         own = options.unlike_others or turn > 0
-        climbs, mixtures = (len(strengths) if own else 1), (len(strengths) if turn else 1)
-        beside = climbs * _denoises_mixture(request, strengths)
-        passes = climbs * INVERSIONS[request.mode].passes(timesteps) + (branches + beside) * len(timesteps)
+        inversions, mixtures = (len(strengths) if own else 1), (len(strengths) if turn else 1)
+        beside = inversions * _denoises_mixture(request, strengths)
+        passes = inversions * INVERSIONS[request.mode].passes(timesteps) + (branches + beside) * len(timesteps)
         total += Cost(passes, encodes=mixtures, decodes=mixtures + len(strengths) + beside)
     return total * options.draws
 

@@ -134,10 +134,10 @@ class CachedModel:
     def _way(self, inversion: Inversion, timesteps: Timesteps, latent: Tensor, source: Conditioning, seed: int) -> str:
         """Cache key of an inversion: sound, model, algorithm, noise levels, inversion prompt and seed."""
         words = (source.tensors[name] for name in sorted(source.tensors))
-        return self._key(f"climb {inversion.name} {seed}", [inversion], latent, timesteps.levels, *words)
+        return self._key(f"invert {inversion.name} {seed}", [inversion], latent, timesteps.levels, *words)
 
     def score_presence(self, batch: WindowBatch) -> Tensor:
-        """`presence` with a memory, of windows that are new: it depends on no strength, no method and no way up."""
+        """Cached `score_presence`, which depends on neither strength, method nor inversion."""
         asked = batch.table.rows(torch.tensor([*range(len(batch.request.prompts)), batch.null_row]))
         words = [asked.tensors[name] for name in sorted(asked.tensors)]
         keys = [
@@ -192,7 +192,7 @@ class CachedModel:
         return [entry for entry in kept if entry is not None]
 
     def _key(self, words: str, parts: list[object], *tensors: Tensor) -> str:
-        """The name of an entry: the model and its device, the code, what was done in words, and every tensor that went in."""
+        """Cache key: the model, its device and execution, the code, the operation in words, and every input tensor."""
         backbone = self.model.backbone
         way = backbone.run.name if backbone.run else ""  # each rounds in its own manner
         code = algorithm.version(backbone, *parts)

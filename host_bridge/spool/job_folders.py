@@ -282,7 +282,7 @@ def _settings(preset: Preset) -> dict[str, Any]:
 
 
 def _remove_tree(folder: Path) -> None:
-    """Remove a folder with all that is in it; what somebody else has taken away meanwhile is no trouble. Raises OSError."""
+    """Remove a folder with all that is in it; files that somebody else has deleted meanwhile are ignored. Raises OSError."""
 
     def unless_gone(_act: object, _path: str, why: BaseException) -> None:
         if not isinstance(why, FileNotFoundError):

@@ -274,11 +274,11 @@ PEAK = """
 import resource, sys, torch
 from pathlib import Path
 from engine.backbones.pocket import Pocket
-from engine.cache import Shelf
+from engine.pipeline.cache import DiskCache
 from engine.request import Request
-from engine.separation import Separator, Wish
-separator = Separator(Pocket(torch.device("cpu")), Shelf(Path(sys.argv[2])))
-separator.separate(Path(sys.argv[1]), Request.of(["drums"], method="mixture"), Wish())
+from engine.separation import OutputOptions, Separator
+separator = Separator(Pocket(torch.device("cpu")), DiskCache(Path(sys.argv[2])))
+separator.separate(Path(sys.argv[1]), Request.of(["drums"], method="mixture"), OutputOptions())
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 

@@ -198,7 +198,7 @@ class Controller(QObject):
         self._put(self.session.under(preset))
 
     def save_preset(self, change: Callable[[], object]) -> None:
-        """Change the shelf of presets, and read it again."""
+        """Change the stored presets, and read them again."""
 
         def act() -> list[ShelfRow]:
             change()

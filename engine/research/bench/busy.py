@@ -20,15 +20,15 @@ import engine
 for name in {without!r}:
     os.environ.pop(name, None)
 from engine.request import Request
-from engine.separation import Separator, Wish
+from engine.separation import OutputOptions, Separator
 from presets import DEMO
 
 separator = Separator.load({model!r}, "cpu")
 for seed, line in enumerate(sys.stdin):
     with TemporaryDirectory() as folder:
-        wish = Wish(Path(folder), length_s={seconds})
+        output_options = OutputOptions(Path(folder), length_s={seconds})
         began = time.perf_counter()
-        separator.separate(DEMO / "mix.flac", Request.of(["drums"], seed=seed), wish)
+        separator.separate(DEMO / "mix.flac", Request.of(["drums"], seed=seed), output_options)
         print(time.perf_counter() - began, flush=True)
 """
 """Separates once for each line that it reads, from another seed each time, so that nothing is kept; prints the seconds."""

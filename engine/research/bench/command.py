@@ -75,7 +75,7 @@ def main(argv: list[str]) -> int:
     from engine.separation import Separator
 
     model, pages, out = options.name or catalogue.DEFAULT, [], options.out or Path("bench/RESULTS.md")
-    with TemporaryDirectory() as folder:  # a shelf of its own: nothing is remembered, and the user's cache stays as it is
+    with TemporaryDirectory() as folder:  # a cache of its own: nothing is reused, and the user's cache stays as it is
         separator = Separator(Separator.load(model, options.device).backbone, DiskCache(Path(folder)))
         sections = measured(separator, QUICK if options.quick else FULL)
         for page in chain([_machine(separator, quick=options.quick)], sections, _loading(model, options.device)):

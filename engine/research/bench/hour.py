@@ -23,12 +23,12 @@ WATCHED_S = 0.05
 JOB = """
 import sys
 from pathlib import Path
-from engine.separation import Separator, Wish
+from engine.separation import OutputOptions, Separator
 from engine.request import Request
 separator = Separator.load({model!r}, {device!r})
 print("loaded", flush=True)
 sys.stdin.readline()
-separator.separate(Path({path!r}), Request.of(["drums", "bass"], steps={steps}), Wish(Path({out!r})))
+separator.separate(Path({path!r}), Request.of(["drums", "bass"], steps={steps}), OutputOptions(Path({out!r})))
 """
 
 

@@ -68,7 +68,7 @@ def kills(victim: Victim, region: Path, count: int, seed: int) -> JobResult:
 
 
 def device_queue(victim: Victim, region: Path, count: int, seed: int) -> JobResult:
-    """`kill -9` while stems of finished jobs are rendered at another strength: the last wish counts, and all is whole."""
+    """`kill -9` while stems of finished jobs are rendered at another strength: the last request counts, and all is whole."""
     chance = random.Random(seed)  # noqa: S311
     asks = [ask for ask in ASKS if ask.settings.get("method") != "mixture"]
     with victim.client() as client:
@@ -99,7 +99,7 @@ def device_queue(victim: Victim, region: Path, count: int, seed: int) -> JobResu
 
 
 def _turned(client: Client, job: str, ask: RequestFile, permille: int) -> bool:
-    """Whether the daemon has taken the wish up."""
+    """Whether the daemon has taken the request up."""
     with suppress(NoDaemon, Refused):
         client.strength(job, ask.stems[0].prompt, permille)
         return True

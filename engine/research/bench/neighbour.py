@@ -21,20 +21,20 @@ JOB = """
 import sys, threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from engine.serving import neighbour
-from engine.separation import Separator, Wish
+from engine.daemon import cpu_priority
+from engine.separation import OutputOptions, Separator
 from engine.request import Request
 from presets import DEMO
 
 def work():
     if {polite}:
-        neighbour.step_back()
-        neighbour.leave_cores("reaper", None)
+        cpu_priority.lower_priority()
+        cpu_priority.limit_threads("reaper", None)
     separator = Separator.load({model!r}, "cpu")
     for seed in range(1000):
         request = Request.of(["drums", "bass"], seed=seed)
         with TemporaryDirectory() as folder:
-            separator.separate(DEMO / "mix.flac", request, Wish(Path(folder)), tell)
+            separator.separate(DEMO / "mix.flac", request, OutputOptions(Path(folder)), tell)
 
 def tell(done, stage):
     if stage == "separating" and not told.is_set():

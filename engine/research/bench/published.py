@@ -1,6 +1,6 @@
 """The published recipe, written plainly after ZeroSep's paper and its public code, to hold the engine against.
 
-Window by window and prompt by prompt: encode, climb one level at a time, come down with both branches at every level whatever
+Window by window and prompt by prompt: encode, invert one level at a time, denoise with both branches at every level whatever
 omega is, decode, and give the result a voice. Where the public code is wrong (see `recipe`) this is right, or the results could
 not be compared.
 """
@@ -114,7 +114,7 @@ CLIMBS: dict[str, Callable[[BatchedModel, Timesteps, Tensor, Conditioning, int],
 
 
 def engine(backbone: Backbone, noise: BatchedModel, sound: Tensor, prompts: Sequence[str], steps: int, mode: str) -> Tensor:
-    """The same result by the engine's own rooms: one climb, one descent of all prompts, the branch that counts."""
+    """The same result by the engine's own modules: one inversion, all prompts denoised as one batch, only the branches that count."""
     request = Request.of(list(prompts), method="zerosep", mode=mode, steps=steps)
     features, seeds = backbone.analyse(sound * backbone.gain(sound)[:, None, None]), [seed for seed, _ in _seeded(sound)]
     batch = WindowBatch(noise, NoCache(noise), backbone.embed(request.words), features, seeds, request)

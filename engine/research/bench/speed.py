@@ -95,7 +95,7 @@ def new_strength(separator: Separator, seconds: float, times: int, prompts: list
 
 
 def _clocked(separator: Separator, request: Request, seconds: float, before: Request | None) -> tuple[float, Clocked]:
-    """Seconds of a job whose shelf holds another one's at most, and what the network had of them."""
+    """Seconds of a job with at most another one's results in its cache, and how many of them the network took."""
     with TemporaryDirectory() as folder:
         disk_cache = DiskCache(Path(folder))
         if before is not None:

@@ -356,7 +356,7 @@ import os, signal, time
 from dataclasses import dataclass
 from pathlib import Path
 from engine.batch.task import Outcome
-from engine.delivery import MARK
+from engine.files.outputs import MARK
 from host_bridge.errors import BadRequest
 
 @dataclass(frozen=True)
@@ -375,7 +375,7 @@ def work(pipe, model, device, execution, sharing, check):
             return
         what = task.path.stem
         if what != "good":
-            aside = task.wish.out / f"{MARK}{os.getpid()}-x"
+            aside = task.output_options.out / f"{MARK}{os.getpid()}-x"
             aside.mkdir(parents=True)
             (aside / "half.wav").touch()
         if what == "hangs":

@@ -410,14 +410,14 @@ def test_the_dead_take_nothing_with_them_that_was_edited_or_committed(tmp_path: 
 KILLS = """
 import json, os, shutil, signal, sys
 from pathlib import Path
-from engine.delivery import Delivery, clear_the_dead
-from engine.measure import sha256
+from engine.files.outputs import OutputTransaction, remove_stale_staging
+from engine.audio.metrics import sha256
 
 FILES = ("song - drums.wav", "song - rest.wav")
 
 
 def deliver(out, words, files=FILES):
-    with Delivery(out, files, "song.json") as room:
+    with OutputTransaction(out, files, "song.json") as room:
         for name in files:
             room.temporary(name).write_text(words + " of " + name)
         room.commit({"words": words})
@@ -467,7 +467,7 @@ while True:
     if not died(point, lambda: deliver(out, "new")):
         break
     again = 0
-    while died(again, lambda: clear_the_dead(out)):  # and killed while it is put right
+    while died(again, lambda: remove_stale_staging(out)):  # and killed while it is put right
         again += 1
     if (out / "song.json").exists() and not (lost and json.loads((out / "song.json").read_text())["words"] == "old"):
         seen.append(whole(out))

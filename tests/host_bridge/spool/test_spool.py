@@ -416,16 +416,16 @@ def test_the_heartbeat_moves(spool: Spool) -> None:
 KILLED = """
 import sys
 from pathlib import Path
-from host_bridge.forms import StateFile
-from host_bridge.spool import Spool
-from host_bridge.vocabulary import Job
+from host_bridge.spool.documents import StateFile
+from host_bridge.spool.job_folders import Spool
+from host_bridge.types import Job
 spool, number = Spool(Path(sys.argv[1])), 0
 print("begun", flush=True)
 while True:
     for state, event in (("running", "start"), ("queued", "restart")):
         spool.record(StateFile(Job("a-job-of-mine", state), number), event)
         number += 1
-    spool.want_strength("a-job-of-mine", "drums", number % 1000)
+    spool.set_wanted_strength("a-job-of-mine", "drums", number % 1000)
 """
 
 

@@ -204,11 +204,11 @@ def test_importing_it_needs_no_sound_card() -> None:
 PLAY = """
 import json, sys, time
 from pathlib import Path
-from ui.models.mixing import Scene
+from ui.models.mixing import ListeningMix
 from ui.models.player import Player
-from ui.models.reading import File
-from ui.sound import Speaker, outputs
-player = Player(Scene(File(Path(sys.argv[1]))))
+from ui.models.reading import SoundFile
+from ui.background.sound_card import Speaker, outputs
+player = Player(ListeningMix(SoundFile(Path(sys.argv[1]))))
 named = [each.name for each in outputs() if sys.argv[2] in each.name]
 speaker = Speaker(player, named[0])
 speaker.start()
