@@ -223,8 +223,8 @@ def finalise_masks(masks: Tensor, powers: Tensor, present: Tensor, guidances: Te
     """Final masks: zero for absent prompts, scaled so that they sum to at most 1 at full strength, then each prompt's strength
     as exponent.
 
-    masks (K, ...); powers (K,) from `mask_exponents`; present (K,), 1 or 0. guidances (K,): the strength that the masks have in them
-    already (`strength_in_mask` is false), 0 for the mixture itself; None: they are at full strength.
+    masks (K, ...); powers (K,) from `mask_exponents`; present (K,), 1 or 0. guidances (K,): the strength that the masks have in
+    them already (`strength_in_mask` is false), 0 for the mixture itself; None: they are at full strength.
     Where the masks of a bin would sum to more than 1 at full strength they share it (Wiener-like), and only then come the
     strengths: so a stem does not change when another stem's strength does (exactly so without guidances; with them the
     others' masks at full strength are estimated, as mask^(1 / guidance)). Below full strength stems overlap and may sum to

@@ -114,7 +114,7 @@ CLIMBS: dict[str, Callable[[BatchedModel, Timesteps, Tensor, Conditioning, int],
 
 
 def engine(backbone: Backbone, noise: BatchedModel, sound: Tensor, prompts: Sequence[str], steps: int, mode: str) -> Tensor:
-    """The same result by the engine's own modules: one inversion, all prompts denoised as one batch, only the branches that count."""
+    """The same result by the engine itself: one inversion, all prompts denoised as one batch, only the branches that count."""
     request = Request.of(list(prompts), method="zerosep", mode=mode, steps=steps)
     features, seeds = backbone.analyse(sound * backbone.gain(sound)[:, None, None]), [seed for seed, _ in _seeded(sound)]
     batch = WindowBatch(noise, NoCache(noise), backbone.embed(request.words), features, seeds, request)
