@@ -63,7 +63,7 @@ class Request:
         if self.complete and len(self.prompts) < 2:
             raise BadRequest(
                 "One prompt cannot name every sound of a mix and leave anything to separate.",
-                "Give at least two prompts with --complete, or leave it out.",
+                "Give at least two prompts with --exhaustive, or leave it out.",
             )
         if len(self.strengths) != len(self.prompts):
             raise BadRequest(
@@ -73,7 +73,9 @@ class Request:
         for strength in self.strengths:
             _check_strength(strength, beyond=self.beyond)
         if not (math.isfinite(self.depth) and 0 <= self.depth <= 1):
-            raise BadRequest(f"A depth of {self.depth:g} is out of range.", "Choose one from 0 to 1; 1 climbs all the way.")
+            raise BadRequest(
+                f"A start ratio of {self.depth:g} is out of range.", "Choose one from 0 to 1; 1 inverts to pure noise."
+            )
         if not 0 <= self.seed < 2**31:
             raise BadRequest(f"The seed {self.seed} is out of range.", "Choose a whole number from 0 to 2147483647.")
         self._check_dials()
@@ -119,5 +121,5 @@ def _check_strength(strength: float, *, beyond: bool) -> None:
         raise BadRequest(
             f"A strength of {strength:g} is out of range.",
             "Choose one from 0 (the mix) to 1 (the stem alone)"
-            + (", or above 1 with --beyond, where the model invents new sound." if strength > 1 else "."),
+            + (", or above 1 with --allow-extrapolation, where the model invents new sound." if strength > 1 else "."),
         )

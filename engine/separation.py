@@ -109,7 +109,7 @@ class Separator:
         if resolve_options(method_for(request, self.backbone), request).renew and self.backbone.frequency_axis is None:
             raise BadRequest(
                 f"The latents of {self.backbone.name} have no highs to renew the noise of.",
-                "Leave out --renew, or change the model.",
+                "Leave out --fresh-noise, or change the model.",
             )
         self.backbone.embed(request.words)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.commands import separation_options
+from host_bridge.arguments import Parser
 from host_bridge.cli import COMMANDS, main
 from host_bridge.errors import BadRequest
 from installers import install_all, linux
@@ -101,3 +103,19 @@ def test_no_other_parser_is_used_by_what_people_call() -> None:
     files = [file for floor in ("engine", "host_bridge", "installers", "ui") for file in (root / floor).rglob("*.py")]
     own = [file for file in files if " argparse.ArgumentParser(" in file.read_text(encoding="utf-8")]
     assert [file.relative_to(root).as_posix() for file in own] == ["engine/research/pocket_training/__main__.py"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "value"),
+    [
+        ("--depth", "--start-ratio", ["0.5"]), ("--draws", "--num-inversions", ["3"]), ("--renew", "--fresh-noise", ["0.4"]),
+        ("--rounds", "--iterations", ["2"]), ("--complete", "--exhaustive", []), ("--beyond", "--allow-extrapolation", []),
+        ("--not", "--source-prompt", ["speech"]),
+    ],
+)  # fmt: skip
+def test_an_options_former_name_means_the_same_as_its_present_one(old: str, new: str, value: list[str]) -> None:
+    made = Parser()
+    separation_options.add_options(made)
+    asked, neutral = made.parse_args(["-p", "drums", old, *value]), made.parse_args(["-p", "drums"])
+    assert vars(asked) == vars(made.parse_args(["-p", "drums", new, *value]))
+    assert vars(asked) != vars(neutral)

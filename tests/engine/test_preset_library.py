@@ -41,7 +41,12 @@ def test_every_preset_is_one_request_on_the_command_line_and_in_a_jobs_folder(na
     parser = ArgumentParser()
     separation_options.add_options(parser)
     prompts = preset.prompts or ("piano",)
-    words = ["--preset", name, *(() if preset.prompts else ("-p", "piano")), *(["--beyond"] if preset.strength > 1 else [])]
+    words = [
+        "--preset",
+        name,
+        *(() if preset.prompts else ("-p", "piano")),
+        *(["--allow-extrapolation"] if preset.strength > 1 else []),
+    ]
     here, batch_output = separation_options.resolve(parser.parse_args(words))
     assert here.prompts == prompts
     assert here.strengths == (preset.strength,) * len(prompts)

@@ -53,7 +53,21 @@ def request(*words: str) -> Request:
 
 
 def test_every_dial_has_an_option() -> None:
-    asked = request("-p", "a", "-p", "b", "--not-others", "--renew", "0.4", "--rounds", "3", "--draws", "2", "--guidance", "5")
+    asked = request(
+        "-p",
+        "a",
+        "-p",
+        "b",
+        "--not-others",
+        "--fresh-noise",
+        "0.4",
+        "--iterations",
+        "3",
+        "--num-inversions",
+        "2",
+        "--guidance",
+        "5",
+    )
     assert asked == Request.of(["a", "b"], unlike_others=True, renew=0.4, rounds=3, draws=2, guidance=5.0)
 
 
@@ -69,7 +83,7 @@ def test_the_papers_way_is_a_preset_and_an_option_goes_before_it() -> None:
         "rounds": 3,
     }
     assert told == Request.of(["drums"], **expected)
-    paper = request("-p", "drums", "--preset", "dgmo-paper", "--mode", "ddpm", "--rounds", "1")
+    paper = request("-p", "drums", "--preset", "dgmo-paper", "--mode", "ddpm", "--iterations", "1")
     assert (paper.mode, paper.rounds, paper.depth, paper.steps) == ("ddpm", 1, 0.7, 25)
 
 

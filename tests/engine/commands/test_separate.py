@@ -59,8 +59,22 @@ def test_json_is_one_array_and_nothing_else(song: Path, tmp_path: Path, capsys: 
 
 
 def test_every_option_reaches_the_request(song: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["-p", "drums", "-p", "bass", "-w", "0.2", "-w", "1.5", "--beyond", "--not", "piano", "--depth", "0.5"]
-    words += ["--method", "zerosep", "--mode", "ddim", "--seed", "3", "--start", "0.25", "--length", "0.5", "--complete"]
+    words = [
+        "-p",
+        "drums",
+        "-p",
+        "bass",
+        "-w",
+        "0.2",
+        "-w",
+        "1.5",
+        "--allow-extrapolation",
+        "--not",
+        "piano",
+        "--start-ratio",
+        "0.5",
+    ]
+    words += ["--method", "zerosep", "--mode", "ddim", "--seed", "3", "--start", "0.25", "--length", "0.5", "--exhaustive"]
     words += ["--no-rest", "--generative", "--gain", "-3", "--json", "-o", str(tmp_path / "out"), "-n", "pocket"]
     assert separate(song, *words) == 0
     (told,) = json.loads(capsys.readouterr().out)
@@ -153,10 +167,10 @@ BAD_OPTIONS = {
     "an unknown mode": ["-p", "drums", "--mode", "sde"],
     "an unknown preset": ["--preset", "kazoo"],
     "no steps": ["-p", "drums", "--steps", "0"],
-    "too deep": ["-p", "drums", "--depth", "2"],
+    "too deep": ["-p", "drums", "--start-ratio", "2"],
     "a seed below 0": ["-p", "drums", "--seed", "-1"],
     "a gain without end": ["-p", "drums", "--gain", "inf"],
-    "one prompt that is everything": ["-p", "drums", "--complete"],
+    "one prompt that is everything": ["-p", "drums", "--exhaustive"],
     "an option that does not exist": ["-p", "drums", "--loudly"],
 }
 
