@@ -189,14 +189,14 @@ def test_whoever_is_notified_hears_of_jobs_and_beats_but_not_the_answers_to_othe
 
 
 def test_sentences_which_may_name_files_are_for_those_who_have_shown_the_token(state_machine: StateMachine) -> None:
-    fail = Fail(JOB, "job/submit", 415, "/home/ada/secret song.wav cannot be read. Check it.")
-    progress = ProgressMessage(JOB, 300, "separating (a kept entry was damaged: /home/ada/x)", 5)
+    fail = Fail(JOB, "job/submit", 415, "/music/ada/secret song.wav cannot be read. Check it.")
+    progress = ProgressMessage(JOB, 300, "separating (a kept entry was damaged: /music/ada/x)", 5)
     state_machine.receive(FADER, Notify(1))
     state_machine.know([(JOB, "running")])
     for message in (fail, progress):
         assert FADER in state_machine.audience(message)
         heard = state_machine.as_heard_by(FADER, message)
-        assert "/home" not in str(heard)
+        assert "/music" not in str(heard)
         assert (type(heard), heard.id) == (type(message), JOB)  # type: ignore[attr-defined]
     heard = state_machine.as_heard_by(FADER, fail)
     assert isinstance(heard, Fail)
