@@ -92,7 +92,7 @@ class NetworkBackbone:
         self._load, self._again, self.heads = load, again, heads
         self.plain_fingerprint = getattr(self, "plain_fingerprint", self.fingerprint)
         self.fingerprint = "-".join([self.plain_fingerprint, *map(str, heads or ())])
-        vars(self).pop("subject", None)
+        vars(self).pop("network_spec", None)
         way, network_spec = plain.for_dtype(precision) if precision else plain.default_for(self.device), self.network_spec
         self.run = FallbackRunner(way, way.prepare(network_spec), network_spec)
 

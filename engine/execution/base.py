@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 Run = Callable[[Mapping[str, Tensor]], Tensor]
-"""Inputs on any device -> the network's first output, float32, on the subject's device."""
+"""Inputs on any device -> the network's first output, float32, on the spec's device."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

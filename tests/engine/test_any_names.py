@@ -51,7 +51,7 @@ class Here:
 def one_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """The model is loaded once for all, and batches run in this process."""
     monkeypatch.setattr(Separator, "load", lambda *_: _loaded("pocket", "cpu"))
-    monkeypatch.setattr("engine.commands.folders.Crew", Here)
+    monkeypatch.setattr("engine.commands.folders.WorkerPool", Here)
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ class Here:
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folders, "Crew", Here)
+    monkeypatch.setattr(folders, "WorkerPool", Here)
 
 
 def batch(*words: object) -> int:
