@@ -136,7 +136,7 @@ def test_one_new_window_does_not_have_its_whole_group_asked_again(tmp_path: Path
     def ask(windows: int, folder: Path) -> tuple[Tensor, BatchedModel]:
         each = batch(folder, windows)
         if kind == "presence":
-            return each.model_cache.judge(each), each.model
+            return each.model_cache.score_presence(each), each.model
         return each.model_cache.estimate(METHODS["joint"], each).masks, each.model
 
     first, asked = ask(2, tmp_path)

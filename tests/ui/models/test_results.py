@@ -131,7 +131,7 @@ def test_every_setting_comes_back_from_the_sidecar(
     again = spool.request("the-same-again")
     for request, kept in (
         (request_from(again, {}), output_options_from(again, tmp_path / "out")),
-        (command._request(told, Path("song.json")), command._wish(told, Path("song.json"), tmp_path / "out")),
+        (command._request(told, Path("song.json")), command._output_options(told, Path("song.json"), tmp_path / "out")),
     ):
         assert settings(request, separator.backbone, kept.gain_db) == settings(
             first, separator.backbone, output_options.gain_db
