@@ -91,7 +91,7 @@ def sources(prompt: str, known: Sequence[str]) -> tuple[str, ...]:
     if not prompt.strip():
         return ()
     whole = _meaning(prompt, known)  # words with a joint in them, like "voix et chant", are tried as they are first
-    parts = [prompt] if whole else [part for part in _JOINTS.split(folded(prompt).strip(" .!")) if part]
+    parts = [prompt] if whole else [part for part in _JOINTS.split(folded(prompt).strip(" .!")) if part] or [prompt]
     found = []
     for part in parts:
         meant = _meaning(part, known)

@@ -20,12 +20,16 @@ BACKBONES = {
 """Key -> class, called with a device and, where weights are not embedded, their folder."""
 
 
-VOCABULARIES = {"pocket": "engine.backbones.pocket.vocabulary:NAMES"}
-"""Of those that know a closed list of words: every word -> the word that they take it for. The others follow any text."""
+VOCABULARIES = {
+    "pocket": "engine.backbones.pocket.vocabulary:NAMES",
+    "ear": "engine.separators.ear.words:NAMES",
+}
+"""Of backbones and trained separators that know a closed list of words: every word -> the word that they take it for. The
+others follow any text."""
 
 
 def vocabulary(key: str) -> Mapping[str, str]:
-    """The words that a backbone knows; none where it follows any text."""
+    """The words that a backbone or a trained separator knows; none where it follows any text."""
     if key not in VOCABULARIES:
         return {}
     module, name = VOCABULARIES[key].split(":")

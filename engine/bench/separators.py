@@ -23,6 +23,7 @@ from engine.measure import si_sdr
 from engine.methods.base import Method
 from engine.passes import Passes
 from engine.request import Request
+from engine.separators.onepass import OnePass
 from engine.windows import Layout, Tape, cut
 from host_bridge.vocabulary import Hertz, Samples
 
@@ -64,6 +65,21 @@ def masks(model: Any, method: Method, whole: Sound, rate: int, prompts: Sequence
 def answering(model: Any, method: Method) -> Answer:
     """A model and a method as one who answers."""
     return lambda whole, rate, prompts, complete: masks(model, method, whole, rate, prompts, complete)
+
+
+def remembering(answer: Answer, most: int = 8) -> Answer:
+    """The same, whose latest answers are kept: who is asked alone and as half of a mean is asked once."""
+    kept: dict[tuple[bytes, int, tuple[str, ...], bool], Tensor] = {}
+
+    def told(whole: Sound, rate: int, prompts: Sequence[str], complete: bool) -> Tensor:
+        key = (whole.tobytes(), rate, tuple(prompts), complete)
+        if key not in kept:
+            while len(kept) >= most:
+                kept.pop(next(iter(kept)))
+            kept[key] = answer(whole, rate, prompts, complete)
+        return kept[key]
+
+    return told
 
 
 def mean_of(answers: Sequence[Answer]) -> Answer:
@@ -131,6 +147,37 @@ def measure(
             found.wrong_db.append(float(10 * np.log10((other**2).sum() / (whole**2).sum() + 1e-12)))
         done()
     return figures
+
+
+@torch.no_grad()
+def levels(model: Any, mixtures: Sequence[Mixture], apart: Callable[[str], set[str]]) -> tuple[list[float], list[float]]:
+    """`onepass.presence` of a trained separator, in dB: of every sound that is there, and of every one that is not.
+
+    apart: a sound's relatives, itself among them, which count for nothing where it is there.
+    """
+    there, absent = list[float](), list[float]()
+    method = OnePass(model.name)
+    for mixture in mixtures:
+        whole, hop = mixture.parts.sum(0), model.grid.hop
+        heard = whole if mixture.rate == model.rate else soxr.resample(whole, mixture.rate, model.rate)
+        layout = Layout(-(-len(heard) // hop), model.window // hop)
+        windows = np.stack([*cut([heard.astype(np.float32)[:, None]], layout, hop)])
+        request = Request.of(list(model.sources))
+        listener = Listener(model, method, request, None, Passes(model), model.embed(request.words))
+        told = listener.answer(torch.from_numpy(windows), 0).presence
+        near = set[str]().union(*(apart(name) for name in mixture.names))
+        for source, level in zip(model.sources, told.amax(1).tolist() if told is not None else (), strict=True):
+            if source in mixture.names:
+                there.append(level)
+            elif source not in near:
+                absent.append(level)
+    return there, absent
+
+
+def area(there: Sequence[float], absent: Sequence[float]) -> float:
+    """How often something that is there scores above something that is not (the area under the curve)."""
+    above = [(one > other) + 0.5 * (one == other) for one in there for other in absent]
+    return float(np.mean(above)) if above else float("nan")
 
 
 def spread(values: Sequence[float]) -> str:

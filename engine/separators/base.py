@@ -5,7 +5,7 @@ Shapes: B windows or items, C channels, N samples, T frames, M bands, K prompts.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol, TypeGuard
 
 import torch
 from torch import Tensor
@@ -111,3 +111,8 @@ class TrainedSeparator(Protocol):
     def masks(self, features: Tensor, prompts: Conditioning) -> Tensor:
         """Features (B, C, T, M) and as many rows of prompts -> masks (B, C, T, M) in [0, 1], in one pass."""
         ...
+
+
+def trained(model: Any) -> TypeGuard[TrainedSeparator]:
+    """Whether a model was taught to separate; the others were taught to make sounds (`engine.backbones.base.Backbone`)."""
+    return hasattr(model, "masks")

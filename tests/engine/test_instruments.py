@@ -56,6 +56,9 @@ def test_several_words_in_one_prompt_are_taken_together() -> None:
     assert sources("ドラムとベース", ALL) == ("drums", "bass")
     assert sources("drums, drum kit", ALL) == ("drums",)
     assert sources(" ", ALL) == ()
+    for nothing in ("and", "und", ",", "the"):
+        with pytest.raises(BadRequest):
+            sources(nothing, ALL)
 
 
 def test_no_word_means_two_things() -> None:
