@@ -2,10 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
+from host_bridge.environment import prepare
+
 if TYPE_CHECKING:
     from engine.separation import separate
 
 __all__ = ["separate"]
+
+prepare()  # before torch and ONNX Runtime are loaded, which read their environment once
 
 
 def __getattr__(name: str) -> Any:

@@ -10,17 +10,19 @@ import logging
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
+from engine import algorithm
 from engine.backbones.base import Conditioning
 from engine.inversion.base import Inversion, Ladder, Trail
 from engine.methods.base import Estimate, Method, Scene, presence, presence_work, turned
 from engine.passes import Passes, Work
+from host_bridge import atomic
 
 log = logging.getLogger(__name__)
 
@@ -47,38 +49,37 @@ class Shelf:
             return None
         if hashlib.sha256(packed[DIGEST:]).digest() != packed[:DIGEST]:
             log.warning("a kept entry was damaged and is computed again (%s)", path)
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
             return None
-        os.utime(path)
+        with suppress(OSError):  # another process may have removed it since; it was read whole
+            os.utime(path)
         return load(packed[DIGEST:])
 
     def put(self, key: str, tensors: dict[str, Tensor]) -> None:
         """Keep `tensors`; a disk that refuses costs a warning, never the job."""
         packed = save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()})
-        fresh = self.folder / f"{key}.{os.getpid()}.new"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            fresh.write_bytes(hashlib.sha256(packed).digest() + packed)
-            fresh.replace(self.folder / key)
+            atomic.write(self.folder / key, hashlib.sha256(packed).digest() + packed, durable=False)
         except OSError as error:
-            with suppress(OSError):
-                fresh.unlink()
             log.warning("an entry could not be kept for later (%s)", error)
 
     def trim(self) -> None:
-        """Remove the entries used longest ago until the rest fit the bound."""
+        """Remove the entries used longest ago until the rest fit the bound; what another process uses or removes is left."""
         entries = []
-        for path in self.folder.glob("*"):
-            try:
-                entries.append((path.stat().st_mtime, path.stat().st_size, path))
-            except FileNotFoundError:
-                continue  # another process trims too
+        with suppress(OSError):
+            for path in self.folder.iterdir():
+                with suppress(OSError):
+                    about = path.stat()
+                    entries.append((about.st_mtime, about.st_size, path))
         total = sum(size for _, size, _ in entries)
         for _, size, path in sorted(entries):
             if total <= self.bound:
                 break
-            path.unlink(missing_ok=True)
-            total -= size
+            with suppress(OSError):  # on Windows a file that is being read cannot be removed; the next one can
+                path.unlink(missing_ok=True)
+                total -= size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +102,7 @@ class Recall:
             return code(windows)
         answers = []
         for window in windows.split(1):
-            name = self._key(way, window)
+            name = self._key(way, [], window)
             if (entry := self.shelf.get(name)) is None:
                 entry = {"answer": code(window)}
                 self.shelf.put(name, entry)
@@ -129,23 +130,22 @@ class Recall:
     def _way(self, inversion: Inversion, ladder: Ladder, latent: Tensor, source: Conditioning, seed: int) -> str:
         """Everything the trail depends on: sound, model, way up, levels, inversion prompt, seed."""
         words = (source.tensors[name] for name in sorted(source.tensors))
-        return self._key(f"climb {inversion.name} {seed}", latent, ladder.levels, *words)
+        return self._key(f"climb {inversion.name} {seed}", [inversion], latent, ladder.levels, *words)
 
     def judge(self, scene: Scene) -> Tensor:
-        """`presence` with a memory: it depends on no strength, no method and no way up."""
+        """`presence` with a memory, of windows that are new: it depends on no strength, no method and no way up."""
         asked = scene.table.rows(torch.tensor([*range(len(scene.request.prompts)), scene.null]))
         words = [asked.tensors[name] for name in sorted(asked.tensors)]
         keys = [
-            self._key(f"presence {seed}", features, *words) for features, seed in zip(scene.features, scene.seeds, strict=True)
+            self._key(f"presence {seed}", [], features, *words)
+            for features, seed in zip(scene.features, scene.seeds, strict=True)
         ]
-        kept = [entry for each in keys if (entry := self.shelf.get(each)) is not None]
-        if len(kept) == len(keys):
-            self.model.spare(presence_work(scene.request) * len(keys))
-            return torch.stack([entry["scores"].to(scene.features.device) for entry in kept], 1)
-        scores = presence(scene)
-        for index, each in enumerate(keys):
-            self.shelf.put(each, {"scores": scores[:, index]})
-        return scores
+
+        def ask(some: Scene) -> list[dict[str, Tensor]]:
+            return [{"scores": scores} for scores in presence(some).unbind(1)]
+
+        found = self._remembered(scene, keys, ask, presence_work(scene.request))
+        return torch.stack([entry["scores"].to(scene.features.device) for entry in found], 1)
 
     def estimate(self, method: Method, scene: Scene) -> Estimate:
         """`Method.estimate` with a memory, for methods whose strength is in the mask: their answer is the same for all."""
@@ -155,29 +155,43 @@ class Recall:
         asked = (request.prompts, request.unlike, request.complete, request.mode, len(scene.ladder()), request.depth)
         settings = (*asked, turned(method, request))
         keys = [
-            self._key(f"answer {method.name} {settings} {seed}", features)
+            self._key(f"answer {method.name} {settings} {seed}", [method, scene.inversion()], features)
             for features, seed in zip(scene.features, scene.seeds, strict=True)
         ]
-        kept = [self.shelf.get(each) for each in keys]
-        whole = [entry for entry in kept if entry is not None]
-        if len(whole) == len(keys):
-            self.model.spare(method.work(request, scene.backbone) * len(keys))
-            masks, features, sure = (
-                torch.stack([entry[name].to(scene.features.device) for entry in whole], 1)
-                for name in ("masks", "features", "presence")
-            )
-            return Estimate(masks, features, sure if sure.numel() else None)
-        told = method.estimate(scene)
-        for index, each in enumerate(keys):
-            sure = torch.zeros(0) if told.presence is None else told.presence[:, index]
-            self.shelf.put(each, {"masks": told.masks[:, index], "features": told.features[:, index], "presence": sure})
-        return told
 
-    def _key(self, words: str, *tensors: Tensor) -> str:
-        """The name of an entry: the model, its device, what was done in words, and every tensor that went into it."""
+        def ask(some: Scene) -> list[dict[str, Tensor]]:
+            told = method.estimate(some)
+            sure = told.masks.new_zeros(0, some.windows) if told.presence is None else told.presence
+            rows = zip(told.masks.unbind(1), told.features.unbind(1), sure.unbind(1), strict=True)
+            return [{"masks": masks, "features": features, "presence": each} for masks, features, each in rows]
+
+        found = self._remembered(scene, keys, ask, method.work(request, scene.backbone))
+        masks, features, sure = (
+            torch.stack([entry[name].to(scene.features.device) for entry in found], 1)
+            for name in ("masks", "features", "presence")
+        )
+        return Estimate(masks, features, sure if sure.numel() else None)
+
+    def _remembered(
+        self, scene: Scene, keys: list[str], ask: Callable[[Scene], list[dict[str, Tensor]]], each: Work
+    ) -> list[dict[str, Tensor]]:
+        """An entry per window: those that are kept, and those of the others, which are asked about as one batch."""
+        kept = [self.shelf.get(key) for key in keys]
+        missing = [index for index, entry in enumerate(kept) if entry is None]
+        self.model.spare(each * (len(keys) - len(missing)))
+        if missing:
+            some = replace(scene, features=scene.features[missing], seeds=[scene.seeds[index] for index in missing])
+            for index, entry in zip(missing, ask(some), strict=True):
+                kept[index] = entry
+                self.shelf.put(keys[index], entry)
+        return [entry for entry in kept if entry is not None]
+
+    def _key(self, words: str, parts: list[object], *tensors: Tensor) -> str:
+        """The name of an entry: the model and its device, the code, what was done in words, and every tensor that went in."""
         backbone = self.model.backbone
         way = backbone.run.name if backbone.run else ""  # each rounds in its own manner
-        digest = hashlib.sha256(f"{backbone.name} {backbone.fingerprint} {backbone.device.type} {way} {words}".encode())
+        code = algorithm.version(backbone, *parts)
+        digest = hashlib.sha256(f"{backbone.name} {backbone.fingerprint} {backbone.device.type} {way} {code} {words}".encode())
         for tensor in tensors:
             digest.update(f"{tuple(tensor.shape)}{tensor.dtype}".encode())
             digest.update(tensor.contiguous().cpu().view(torch.uint8).numpy().tobytes())

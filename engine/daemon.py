@@ -112,7 +112,7 @@ def opened(wanted: Wanted, stop: Callable[[], None]) -> Iterator[tuple[Jobs, Eng
         lookout = Lookout(spool.root, jobs.look)
         lookout.start()
         house.callback(lookout.close)
-        spool.beat(version("zerostem"), 0)
+        _show_life(jobs, 0)
         engine = EngineFile(os.getpid(), endpoint.port, endpoint.port, version("zerostem"), spool.root, token)
         announce(engine)
         house.callback(withdraw, engine)
@@ -135,12 +135,15 @@ def _resume(found: Found, work: Work) -> None:
 
 
 def _beat(jobs: Jobs, ending: Event) -> None:
-    """Until the end: let the heart beat, and look through the spool, which the lookout cannot on every file system."""
+    """Until the end: let the heart beat. New jobs are found by the lookout, which also looks by the clock."""
     beat = 0
     while not ending.wait(BEAT_S):
         beat += 1
-        try:
-            jobs.spool.beat(version("zerostem"), beat)
-            jobs.look()
-        except BadSpool as error:  # a full disk, a folder out of reach: it may be well again the next time
-            log.error("the spool is out of reach", extra={"why": str(error)})  # noqa: TRY400 - it is said in a sentence
+        _show_life(jobs, beat)
+
+
+def _show_life(jobs: Jobs, beat: int) -> None:
+    try:
+        jobs.spool.beat(version("zerostem"), beat)
+    except BadSpool as error:  # whoever looks for it waits for the next one
+        log.warning("heartbeat not written", extra={"why": str(error)})

@@ -18,7 +18,9 @@ from typing import Any, Self
 import psutil  # type: ignore[import-untyped, unused-ignore]
 
 from engine.measure import sha256
+from host_bridge import atomic
 from host_bridge.errors import CannotWrite
+from host_bridge.forms import write_json
 
 SCHEMA = "zerostem-sidecar/1"
 
@@ -31,6 +33,8 @@ _KINDS = ("", " (generative)", " (highlight)")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
 MARK = f".zerostem-{re.sub(r'[^A-Za-z0-9]', '_', platform.node())}-"
 """Begins a temporary folder of this machine; the process and something random follow."""
+_CLOCKS_APART_S = 2.0
+"""A process begins by the clock of the processor and a folder by that of its disk: those may differ by so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,8 @@ def folder_beside(source: Path) -> Path:
 
 def input_names(sources: Sequence[Path]) -> list[str]:
     """What each input of one run is called: without its extension; with it, then numbered, where two would clash."""
-    plain = [_input_name(source.stem) for source in sources]
-    full = [_input_name(source.name) for source in sources]
+    plain = [input_name(source.stem) for source in sources]
+    full = [input_name(source.name) for source in sources]
     keys = [_key(name) for name in plain]
     taken: set[str] = {key for key in keys if keys.count(key) == 1}
     chosen = []
@@ -119,6 +123,8 @@ class Delivery:
     def __enter__(self) -> Self:
         try:
             with spoken(self.out):
+                if self.out.is_symlink() and not self.out.exists():
+                    raise CannotWrite(f"{self.out} is a link to a folder that is not there.", _LINK_TODO)
                 if self.out.exists() and not self.out.is_dir():
                     raise CannotWrite(f"{self.out} is a file, not a folder.", "Choose another folder for the results.")
                 clear_the_dead(self.out)
@@ -160,13 +166,13 @@ class Delivery:
             listed = self._listed()
             hashes = {}
             for name in self.files:
-                _to_disk(self._aside / name)
+                atomic.sync_file(self._aside / name)
                 hashes[name] = sha256(self._aside / name)
             earlier = {name: was for name, was in listed.items() if name not in hashes and (self.out / name).exists()}
             told = {"schema": SCHEMA, **record, "files": hashes, "earlier": earlier}
-            text = json.dumps(told, ensure_ascii=False, indent=2, allow_nan=False)
-            (self._aside / self.sidecar).write_text(text + "\n", encoding="utf-8")
-            _to_disk(self._aside / self.sidecar)
+            (self._aside / self.sidecar).write_bytes(write_json(told))
+            atomic.sync_file(self._aside / self.sidecar)
+            atomic.sync_folder(self._aside)
             self._place(self._aside, listed)
         self._made = []
         return told
@@ -183,10 +189,11 @@ class Delivery:
                 self._refuse_a_stranger(name, listed)
                 begun.append(name)
                 if (self.out / name).exists():
-                    (self.out / name).rename(replaced / name)
-                (aside / name).rename(self.out / name)
+                    atomic.rename(self.out / name, replaced / name)
+                atomic.rename(aside / name, self.out / name)
             self._listed()  # refuses a stranger's sidecar that came meanwhile
-            (aside / self.sidecar).replace(self.out / self.sidecar)
+            atomic.sync_folder(self.out)
+            atomic.replace(aside / self.sidecar, self.out / self.sidecar)
         except BaseException:
             if not (aside / self.sidecar).exists():  # interrupted, but the sidecar lies in place: it is done
                 raise
@@ -194,8 +201,10 @@ class Delivery:
                 if not (aside / name).exists():
                     (self.out / name).unlink(missing_ok=True)
                 if (replaced / name).exists():
-                    (replaced / name).rename(self.out / name)
+                    atomic.rename(replaced / name, self.out / name)
             raise
+        with suppress(OSError):  # everything is in place, whatever the disk says of the folder
+            atomic.sync_folder(self.out)
 
     def _listed(self) -> dict[str, str]:
         """Name and hash of each file that the sidecar in `out` lists. Raises CannotWrite for a stranger's sidecar."""
@@ -223,7 +232,7 @@ class Delivery:
 
 def _stranger(path: Path) -> CannotWrite:
     return CannotWrite(
-        f"{path} is in the way, and it is not as we wrote it, if we did.",
+        f"{path} is in the way: ZeroStem did not write it, or it was changed since.",
         "Move or rename it, or choose another folder for the results.",
     )
 
@@ -247,46 +256,70 @@ def input_sha256(sidecar: Path) -> str | None:
 def ours(sidecar: Path) -> dict[str, str] | None:
     """Every file that a sidecar of ours lists, with its hash; None when it is not ours."""
     told = told_by(sidecar)
-    if told is None:
-        return None
-    listed = [told.get("earlier"), told.get("files")]
-    pairs = [pair for part in listed if isinstance(part, dict) for pair in part.items()]
+    return None if told is None else _files(told, "earlier") | _files(told)
+
+
+def _files(told: dict[str, Any] | None, key: str = "files") -> dict[str, str]:
+    """The names and hashes that a sidecar has under a key, as far as it has the form that we write."""
+    listed = (told or {}).get(key)
+    pairs = listed.items() if isinstance(listed, dict) else ()
     return {name: was for name, was in pairs if isinstance(was, str) and Path(name).name == name}
 
 
 def clear_the_dead(out: Path) -> None:
-    """Remove the temporary folders of runs that were killed, and what such a run had placed without its sidecar."""
+    """Undo what runs that were killed had begun to put into place, and remove their temporary folders.
+
+    Such a run's sidecar still lies in its temporary folder. What it had placed is removed, and the older files that it had set
+    aside return, so that they fit the sidecar in `out` again. A file that somebody has put there since stays.
+    """
     for aside in out.glob(f"{MARK}*-*"):
-        process = aside.name.removeprefix(MARK).partition("-")[0]
-        if not process.isdecimal() or psutil.pid_exists(int(process)):
+        if not _is_abandoned(aside):
             continue
+        stays = False
         for journal in aside.glob("*.json"):
             committed = ours(out / journal.name) or {}
-            for name, was in (ours(journal) or {}).items():
-                placed = out / name
-                if name not in committed and placed.is_file() and not placed.is_symlink() and sha256(placed) == was:
+            for name, was in _files(told_by(journal)).items():
+                placed, before = out / name, aside / "replaced" / name
+                is_its = placed.is_file() and not placed.is_symlink() and sha256(placed) == was
+                if before.is_file() and (is_its or not os.path.lexists(placed)):
+                    atomic.replace(before, placed)
+                elif is_its and committed.get(name) != was:
                     placed.unlink()
-        shutil.rmtree(aside, ignore_errors=True)
+                stays |= before.is_file()  # a file of somebody else's has its name
+        if not stays:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
-def _to_disk(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
+def _is_abandoned(aside: Path) -> bool:
+    """Whether the process that made a temporary folder has ended; another one may have got its number since."""
+    process = aside.name.removeprefix(MARK).partition("-")[0]
+    if not process.isdecimal():
+        return False
+    try:
+        other = psutil.Process(int(process))
+        if other.status() == psutil.STATUS_ZOMBIE:
+            return True
+        return bool(other.create_time() > aside.stat().st_mtime + _CLOCKS_APART_S)
+    except (psutil.NoSuchProcess, FileNotFoundError):
+        return True
+    except (psutil.Error, OSError):
+        return False
 
 
 @contextmanager
-def spoken(out: Path) -> Iterator[None]:
-    """Whatever the file system refuses, in two sentences."""
+def spoken(out: Path, todo: str | None = None) -> Iterator[None]:
+    """Whatever the file system refuses, in two sentences. todo: what to do, where the folder is not one for results."""
     try:
         yield
     except OSError as error:
-        where, todo = _REFUSALS.get(
+        where, usual = _REFUSALS.get(
             error.errno or 0,
             (f"cannot be written: {error.strerror or error}", "Choose another folder for the results."),
         )
-        raise CannotWrite(f"{out} {where}.", todo) from error
+        raise CannotWrite(f"{out} {where}.", todo or usual) from error
 
 
+_LINK_TODO = "Make the folder that it leads to, remove the link, or choose another folder for the results."
 _FULL = ("has no space left", "Free some space there, or choose another folder for the results.")
 _CLOSED = ("may not be written to", "Change its permissions, or choose another folder for the results.")
 _REFUSALS = {
@@ -296,11 +329,13 @@ _REFUSALS = {
     errno.EACCES: _CLOSED,
     errno.EPERM: _CLOSED,
     errno.ENAMETOOLONG: ("is too long a name", "Choose a folder with a shorter name."),
+    errno.EEXIST: ("lies below a link to a folder that is not there", _LINK_TODO),
     errno.ENOTDIR: ("lies below a file, not a folder", "Choose another folder for the results."),
 }
 
 
-def _input_name(name: str) -> str:
+def input_name(name: str) -> str:
+    """What the files of an input or a region are called that bears `name`, whatever that holds and however long it is."""
     safe = _safe(name)
     return _cut(f"_{safe}" if _RESERVED.match(safe) else safe, _LONGEST_INPUT)
 

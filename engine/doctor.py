@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from host_bridge import environment
 from host_bridge.errors import BadModel, ZeroStemError
 
 if TYPE_CHECKING:
@@ -260,6 +261,7 @@ def _short(path: Path) -> str:
 
 def _libraries() -> Iterator[Check]:
     yield "libsndfile", _libsndfile
+    yield "FFmpeg (PyAV)", _ffmpeg
     yield "libsoxr", _libsoxr
     yield "portaudio (panel)", _portaudio
     yield "fluidsynth (train)", _fluidsynth
@@ -269,6 +271,13 @@ def _libsndfile() -> str:
     import soundfile
 
     return f"{soundfile.__libsndfile_version__}, {len(soundfile.available_formats())} formats"
+
+
+def _ffmpeg() -> str:
+    import av
+
+    said = (f"{name} {'.'.join(map(str, av.library_versions[name]))}" for name in ("libavcodec", "libavformat"))
+    return f"{', '.join(said)}; its wheel is LGPL-3 with GPL-2 parts"
 
 
 def _libsoxr() -> str:
@@ -302,6 +311,17 @@ def _version(package: str) -> str | None:
         return None
 
 
+def _calls_and_writes() -> Iterator[Check]:
+    """What calls out, and what is written where; SECURITY.md says the same at length."""
+    yield "network", lambda: "nothing calls out; the hub is asked by `zerostem models fetch`, and by the panel's Models page"
+    yield "daemon", lambda: "listens on 127.0.0.1 alone, and answers who shows the token in engine.json"
+    for setting, value in environment.in_effect():
+        yield setting.name, partial(str, value)
+    for name, folder in environment.cache_folders():
+        yield name, partial(_room_at, folder) if folder else lambda: "not set: this process is not ours from its start"
+    yield "Qt, sound (panel)", lambda: "fontconfig, Mesa and PulseAudio keep caches of their own in ~/.cache and ~/.config"
+
+
 def _environment() -> Iterator[Check]:
     for variable in VARIABLES:
         yield variable, partial(_set_to, variable)
@@ -321,5 +341,6 @@ TOPICS: dict[str, Callable[[], Iterator[Check]]] = {
     "licences": _licences,
     "folders": _folders,
     "system libraries": _libraries,
+    "what calls out and what is written where": _calls_and_writes,
     "environment": _environment,
 }

@@ -6,8 +6,9 @@ whole files.
 """
 
 import hashlib
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -173,12 +174,20 @@ def _chosen(model: Weights, found: list[Piece]) -> tuple[Piece, ...]:
     by_name = {piece.name: piece for piece in found}
     names = {name for name, piece in by_name.items() if Path(name).suffix in WORDS and piece.size <= LARGEST_WORDS}
     for row in weights.LAYOUTS[model.backbone]:
-        there = [name for name in row if name in by_name]
+        there = [name for name in weights.choices(row) if name in by_name]
         if not there:
             what = f"{model.hub} on the hub has no {row[0]}."
             raise BadModel(what, f"Choose another checkpoint; {model.backbone} cannot run without.")
-        names.add(there[0])
+        names |= {there[0], *_shards(there[0], by_name)}
     return tuple(by_name[name] for name in sorted(names))
+
+
+def _shards(index: str, names: Iterable[str]) -> set[str]:
+    """The files that an index divides weights into, by the names that the libraries give them; none for what is no index."""
+    if not index.endswith(weights.INDEX):
+        return set()
+    stem, _, suffix = index.removesuffix(weights.INDEX).rpartition(".")
+    return {name for name in names if re.fullmatch(rf"{re.escape(stem)}-\d+-of-\d+\.{suffix}", name)}
 
 
 def _stranger(hub: str, commit: str, names: set[str]) -> Weights:

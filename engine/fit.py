@@ -77,7 +77,12 @@ class Fit:
     @property
     def spread(self) -> Tensor:
         """(F, M): the share of each of the model's bands in each bin, rows summing to 1."""
-        return self.grid.spread(torch.fft.rfftfreq(self._size, 1 / self.rate, dtype=torch.float64))
+        return self.grid.spread(self.frequencies)
+
+    @property
+    def frequencies(self) -> Tensor:
+        """(F,): of each bin, in hertz."""
+        return torch.fft.rfftfreq(self._size, 1 / self.rate, dtype=torch.float64)
 
     def bins(self, masks: Tensor) -> Tensor:
         """Masks of bands (slots, C, frames, M) -> of bins (slots, C, F, frames), by interpolation."""

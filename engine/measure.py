@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -31,7 +32,7 @@ def sha256(path: Path) -> str:
 
 def peak_dbfs(path: Path) -> float:
     """The largest magnitude in a file, in dBFS; inf where it holds NaN."""
-    with soundfile.SoundFile(path) as file:
+    with soundfile.SoundFile(os.fsencode(path)) as file:
         return _dbfs(max((_peak(block) for block in file.blocks(_BLOCK, always_2d=True)), default=0.0))
 
 
@@ -42,7 +43,7 @@ def null_dbfs(source: Source, paths: Sequence[Path]) -> float:
     ValueError for a file of other channels or another rate than the source.
     """
     with ExitStack() as stack:
-        files = [stack.enter_context(soundfile.SoundFile(path)) for path in paths]
+        files = [stack.enter_context(soundfile.SoundFile(os.fsencode(path))) for path in paths]
         for file in files:
             if (file.channels, file.samplerate) != (source.channels, source.rate):
                 raise ValueError(f"{file.name} has {file.channels} channels at {file.samplerate} Hz, unlike its source")
@@ -60,7 +61,7 @@ def lag_samples(source: Source, path: Path) -> int | None:
     The lag at which the cross-correlation, summed over the channels, is largest, on the loudest 10 s of the stem; of
     equals (a steady tone has one in each period) the nearest to 0. None when the stem is silent or unlike the mix.
     """
-    with soundfile.SoundFile(path) as file:
+    with soundfile.SoundFile(os.fsencode(path)) as file:
         step = max(1, round(_STEP_S * file.samplerate))
         energies = [float(np.square(block).sum()) for block in file.blocks(step, always_2d=True)]
         if sum(energies) == 0:

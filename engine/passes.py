@@ -46,12 +46,12 @@ class Passes:
     """A `Noise` callable over a backbone, and its codec.
 
     `done` is what the model was asked, for the sidecar; with what was `spared`, progress against `expected`. A batch that does
-    not fit in memory is halved and tried again, from then on.
+    not fit in memory is halved and tried again; it stays so for this job, and the model's own size of batch is not changed.
     """
 
     def __init__(self, backbone: Backbone, progress: Progress = quietly, expected: Work = Work()) -> None:
         self.backbone, self.progress, self._expected = backbone, progress, expected.weight(backbone)
-        self.batch, self.done, self.spared = backbone.batch, Work(), Work()
+        self.batch, self.done, self.spared = max(1, backbone.batch), Work(), Work()
 
     def __call__(self, x: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
         """Epsilon for any number of items. Raises BadModel when not even one item fits in memory, Cancelled on request."""
@@ -74,6 +74,7 @@ class Passes:
         at = 0
         while at < count:
             self.report()
+            assert self.batch > 0, "a batch of no items would never end"
             here = slice(at, at + self.batch)
             rows = Conditioning({name: tensor[here] for name, tensor in conditioning.tensors.items()})
             try:

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.audio import Source, resampled
+from engine.audio import LOWEST_HZ, Source, resampled
 from engine.backbones.base import Backbone
 from engine.fit import Fit
 from engine.listening import Heard, method_for
-from engine.methods.base import exponents, settle
+from engine.methods.base import exponents, guidances, settle
 from engine.request import Request
 from engine.windows import Layout, Tape
 from host_bridge.bwf import Writer, time_reference
@@ -49,13 +49,17 @@ def write_stems(
 ) -> None:
     """The faithful view: each stem is the region under its mask, and the rest is the region less all stems.
 
-    The rest is taken from the stems as they are written, in float64, so stems and rest add up to the region. A highlight is
-    the region with its stem raised by `gain_db`. Nothing is normalised.
+    The rest is taken from the stems as they are written, in float64, so stems and rest add up to the region; where stems below
+    full strength overlap, it holds the overlap with its sign turned. What lies below `LOWEST_HZ`, an offset above all, is no
+    sound of any stem: at full strength the rest has all of it, at 0 each stem is still the mix. A highlight is the region with
+    its stem raised by `gain_db`. Nothing is normalised.
     """
     fit, method = Fit(backbone.grid, backbone.rate, source.rate), method_for(request, backbone)
-    powers = exponents(method, request)
+    powers, guided = exponents(method, request), guidances(method, request)
     present = torch.tensor([verdict.found for verdict in heard.verdicts])
     raised = 10 ** (gain_db / 20) - 1
+    inaudible = (fit.frequencies < LOWEST_HZ)[:, None]
+    lowest = 1 - torch.tensor(request.strengths, dtype=torch.float64)[:, None, None, None]
     with ExitStack() as stack:
         start = origin(source)
 
@@ -68,18 +72,20 @@ def write_stems(
             progress(position / source.length, "writing")
             count = len(around) - 2 * fit.context
             hops = -(-count // fit.hop)
-            whole = np.pad(around, ((0, hops * fit.hop - count), (0, 0)))
+            whole = _continued(np.pad(around, ((0, hops * fit.hop - count), (0, 0))), source, position - fit.context)
             spectrum, masks = fit.spectrum(whole), fit.masks(heard.masks, position, hops + 3)
             if masks.shape[1] != source.channels:
                 masks = masks.mean(1, keepdim=True)  # a region of other channels than the model's: one mask for all
             if method.refine is None:
-                bins = fit.bins(settle(masks, powers, present))
+                bins = fit.bins(settle(masks, powers, present, guided))
             else:
 
                 def fitting(done: float, before: int = position, block: int = count) -> None:
                     progress((before + done * block) / source.length, "fitting")
 
-                bins = settle(method.refine(request, spectrum.abs(), masks, fit.spread, fitting), powers, present)
+                found = method.refine(request, spectrum.abs(), masks, fit.spread, fitting)
+                bins = settle(found, powers, present, guided)
+            bins = torch.where(inaudible, bins * lowest, bins)
             parts = fit.sound(spectrum, bins)[:, :count].astype(np.float32)
             mix = around[fit.context : fit.context + count]
             rest.write(mix - parts.sum(0, dtype=np.float64))
@@ -87,6 +93,14 @@ def write_stems(
                 writer.write(part)
             for writer, part in zip(highlights, parts, strict=False):
                 writer.write(mix + raised * part)
+
+
+def _continued(around: NDArray[np.float64], source: Source, first: int) -> NDArray[np.float64]:
+    """A block whose first sample is number `first` of the region: where the region does not reach, with the region's offset
+    instead of zeros, so that the offset makes no step at its edges."""
+    places = first + np.arange(len(around))
+    outside = (places < 0) | (places >= source.length)
+    return np.where(outside[:, None], source.mean, around)
 
 
 def write_generative(

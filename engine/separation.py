@@ -12,14 +12,15 @@ from typing import Any
 
 import torch
 
-from engine import delivery, device, video, weights
+from engine import delivery, device, heads, weights
+from engine.audio import open_source
 from engine.backbones import load
 from engine.backbones.base import Backbone
 from engine.cache import Shelf
+from engine.execution.base import is_out_of_memory
 from engine.execution.choice import AUTO
 from engine.inversion import INVERSIONS
 from engine.listening import listen, method_for
-from engine.measure import sha256
 from engine.methods import METHODS
 from engine.methods.base import ladder, turned
 from engine.planner import settle
@@ -77,8 +78,11 @@ class Separator:
     shelf: Shelf
 
     @classmethod
-    def load(cls, model: str = weights.DEFAULT, on: str = "auto", execution: str = AUTO) -> "Separator":
-        """Find and load a model. execution: see `engine.execution`.
+    def load(
+        cls, model: str = weights.DEFAULT, on: str = "auto", execution: str = AUTO, progress: Progress = quietly
+    ) -> "Separator":
+        """Find and load a model. execution: see `engine.execution`. progress: hears of questions that a model is asked once,
+        when it is loaded for the first time (see `engine.heads`).
 
         Raises BadRequest or BadModel where the model, the device or the execution is not to be had.
         """
@@ -89,7 +93,7 @@ class Separator:
                 f"The model {found.weights.name} takes {least:.1f} GB at least, and {where} has {free:.1f} GB free.",
                 weights.lighter(found.weights.size),
             )
-        backbone = load(found.weights.backbone, where, found.folder)
+        backbone = heads.settled(load(found.weights.backbone, where, found.folder), progress)
         settle(backbone, execution)
         return cls(backbone, Shelf(places().cache / "inversions"))
 
@@ -111,16 +115,26 @@ class Separator:
     def separate(self, path: Path, request: Request, wish: Wish, progress: Progress = quietly) -> dict[str, Any]:
         """Separate one file; the files are in place when this returns, and none of them when it raises.
 
-        Returns the sidecar. Raises BadAudio, BadRequest, BadModel, CannotWrite, and Cancelled through `progress`.
+        Returns the sidecar. Raises BadAudio, BadRequest, BadModel (also for too little memory), CannotWrite, and Cancelled
+        through `progress`.
         """
+        try:
+            return self._separate(path, request, wish, progress)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            what = f"{self.backbone.name} ran out of memory on {self.backbone.device}."
+            raise BadModel(what, "Close other programs, or choose a smaller model or a shorter region.") from error
+
+    def _separate(self, path: Path, request: Request, wish: Wish, progress: Progress) -> dict[str, Any]:
         began = time.monotonic()
         self.check(request)
         progress(0.0, "reading")
         out = wish.out or delivery.folder_beside(path)
         names = delivery.names(wish.name or delivery.input_names([path])[0], request.prompts)
         kept = wish.kept(request, names)
-        opened = video.opened(path, wish.start_s, wish.length_s, progress)
-        with opened as source, delivery.spoken(out), delivery.Delivery(out, kept.files, names.sidecar) as parcel:
+        source = open_source(path, wish.start_s, wish.length_s, _stage(progress, "reading"))
+        with delivery.spoken(out), delivery.Delivery(out, kept.files, names.sidecar) as parcel:
             written = Outputs(
                 stems=[parcel.aside / name for name in names.stems],
                 rest=parcel.aside / names.rest,
@@ -133,8 +147,6 @@ class Separator:
                 write_generative(heard, heard.features, self.backbone, source, written, _stage(progress, "writing"))
             _stage(progress, "measuring")(0.0, "measuring")
             told = record(source, self.backbone, request, heard, written, kept, parcel.out, wish.gain_db)
-            if source.path != path:  # what was read is the sound track of it
-                told["input"] |= {"path": str(path.absolute()), "sha256": sha256(path)}
             committed = parcel.commit({**told, "seconds": round(time.monotonic() - began, 3)})
         progress(1.0, "done")
         return committed

@@ -9,9 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from engine import measure
+from engine import algorithm, measure
 from engine.audio import Source
 from engine.backbones.base import Backbone
+from engine.inversion import INVERSIONS
 from engine.listening import Heard, method_for
 from engine.methods.base import steps, turned
 from engine.rendering import Outputs, origin
@@ -48,6 +49,11 @@ def settings(request: Request, backbone: Backbone, gain_db: float | None) -> dic
         "gain_db": gain_db,
         **{name: value if name in method.dials else None for name, value in dials.items()},
     }
+
+
+def algorithm_of(request: Request, backbone: Backbone) -> str:
+    """The version of the code that answers a request."""
+    return algorithm.version(backbone, method_for(request, backbone), INVERSIONS[request.mode])
 
 
 def record(
@@ -89,9 +95,11 @@ def record(
             "channels": source.channels,
             "samples": source.samples,
         },
-        "model": {"name": backbone.name, "licence": backbone.licence},
+        "model": {"name": backbone.name, "licence": backbone.licence, "fingerprint": backbone.fingerprint},
+        "algorithm": algorithm_of(request, backbone),
         "device": str(backbone.device),
         **settings(request, backbone, gain_db),
+        "warnings": list(source.notes),
         "region": {"start": source.start, "length": source.length},
         "time_reference": origin(source),
         "stems": stems,

@@ -1,6 +1,5 @@
 """Where models are on this machine, whether they are whole, and what their licences allow. It downloads nothing."""
 
-import hashlib
 import json
 import re
 import zipfile
@@ -9,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from engine import fingerprints
 from host_bridge.errors import BadModel, BadRequest
 
 DEFAULT = "pocket"
@@ -73,6 +73,7 @@ _MODELS = (
             ("tango", f"{_ANY}; trained on descriptions of scenes, eight times the work of the smallest"),
             ("tango-full", f"{_ANY}; Tango, trained on more sounds"),
             ("tango-full-ft-audiocaps", f"{_ANY}; Tango, trained on more sounds and then on scenes"),
+            ("tango-full-ft-audio-music-caps", f"{_ANY}; Tango, trained on more sounds and then on scenes and music"),
             ("tango2", f"{_ANY}; Tango, trained further on what listeners prefer"),
             ("tango2-full", f"{_ANY}; Tango 2, trained on more sounds"),
         )
@@ -142,8 +143,8 @@ def _words(name: str) -> Rows:
 
 
 def _pieces(name: str) -> Rows:
-    """T5's tokenizer."""
-    return ((f"{name}/tokenizer_config.json",), (f"{name}/tokenizer.json", f"{name}/spiece.model"))
+    """T5's tokenizer. From `spiece.model` alone transformers cannot make one without further packages."""
+    return ((f"{name}/tokenizer_config.json",), (f"{name}/tokenizer.json",))
 
 
 def _or(rows: Rows, *others: str) -> Rows:
@@ -210,7 +211,60 @@ LAYOUTS: dict[str, Rows] = {
         *_pieces("tokenizer"),
     ),
 }
-"""The files that each backbone reads: one of every row, the first that is there."""
+"""The files that each backbone reads: one of every row, the first that is there, in any of its `forms`."""
+
+INDEX = ".index.json"
+"""Behind the name of a network's weights: the list of the files (shards) that they were divided into."""
+STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
+"""What diffusers and transformers call a network's weights, without suffix."""
+
+
+def forms(name: str) -> tuple[str, ...]:
+    """A file of a checkpoint, and what diffusers or transformers load in its place, in the order in which they do: weights in
+    several files, by their index. diffusers prefers the index to the whole file, transformers the whole file."""
+    stem = Path(name).name.partition(".")[0]
+    if stem not in STEMS or Path(name).suffix not in (".safetensors", ".bin"):
+        return (name,)
+    return (name + INDEX, name) if stem == STEMS[0] else (name, name + INDEX)
+
+
+def choices(names: tuple[str, ...]) -> tuple[str, ...]:
+    """All files that can stand for one row of a layout, the best first; the half precision variant where there is no other."""
+    halves = [name.replace(".safetensors", ".fp16.safetensors") for name in names if forms(name) != (name,)]
+    return (*(form for name in names for form in forms(name)), *(name for name in halves if name.endswith(".safetensors")))
+
+
+def shards(index: Path) -> tuple[str, ...]:
+    """The names of the files beside an index that hold the weights. Raises ValueError where it is no such index."""
+    try:
+        named = json.loads(index.read_bytes())["weight_map"].values()
+        found = tuple(sorted({str(name) for name in named}))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError("no index of weights") from error
+    if not found or any(Path(name).name != name or Path(name).suffix not in (".safetensors", ".bin") for name in found):
+        raise ValueError("an index of weights that names no files beside it")
+    return found
+
+
+def weights_in(folder: Path) -> str | None:
+    """The name of the file in a network's folder that diffusers or transformers are to load it from, or of its index."""
+    rows = (("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"), ("model.safetensors", "pytorch_model.bin"))
+    return next((found for names in rows if (found := _there(folder, names))), None)
+
+
+def _there(folder: Path, names: tuple[str, ...]) -> str | None:
+    """Which of `choices` is there, and whole if it is an index; else the first that is there at all."""
+    there = [name for name in choices(names) if (folder / name).is_file()]
+    return next((name for name in there if not name.endswith(INDEX) or _complete(folder / name)), there[0] if there else None)
+
+
+def _complete(index: Path) -> bool:
+    """Whether all files that an index names are there."""
+    try:
+        return all(index.with_name(name).is_file() for name in shards(index))
+    except ValueError:
+        return False
+
 
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _FREE = {"mit", "apache-2.0", "bsd-3-clause", "cc0-1.0", "cc-by-4.0"}
@@ -227,17 +281,8 @@ class Found:
 
     @property
     def fingerprint(self) -> str:
-        """Changes when the checkpoint does, without reading gigabytes of it.
-
-        It is a digest of the names and sizes of its files, and of the hub's commit where the hub's cache tells it, else
-        of the times at which the files were last written: a copy with new times counts as new.
-        """
-        digest = hashlib.sha256()
-        for name in self.files:
-            stat = (self.folder / name).stat()
-            version = self.folder.name if self.weights.hub else stat.st_mtime_ns
-            digest.update(f"{name} {stat.st_size} {version}\n".encode())
-        return digest.hexdigest()[:16]
+        """Changes with the content of the checkpoint's files, and with nothing else."""
+        return fingerprints.of_files(self.folder, self.files)
 
 
 def find(name: str) -> Found:
@@ -306,9 +351,13 @@ def at(folder: Path) -> Found:
     weights = CATALOGUE["pocket"] if folder == POCKET else published or described(folder, hub)
     files = []
     for names in LAYOUTS[weights.backbone]:
-        name = next((name for name in names if (folder / name).is_file()), names[0])
+        name = _there(folder, names) or names[0]
         _check(folder, name, weights)
         files.append(name)
+        if name.endswith(INDEX):
+            for shard in shards(folder / name):
+                files.append(str(Path(name).with_name(shard).as_posix()))
+                _check(folder, files[-1], weights)
     size = weights.size or sum((folder / name).stat().st_size for name in set(files))
     return Found(replace(weights, size=size), folder, tuple(dict.fromkeys(files)))
 
@@ -348,10 +397,25 @@ def _check(folder: Path, name: str, weights: Weights) -> None:
     if file.is_file() and flaw is None:
         return
     by_hand = "Install ZeroStem again." if folder == POCKET else "Copy the whole checkpoint there again."
+    if flaw is None and (instead := _instead(file)):
+        raise BadModel(f"The model {weights.name} in {folder} has no {name}, {instead[0]}.", instead[1])
     raise BadModel(
         f"{file} is damaged ({flaw})." if flaw else f"The model {weights.name} in {folder} has no {name}.",
         f"Fetch it again: `{command}`." if command else by_hand,
     )
+
+
+def _instead(file: Path) -> tuple[str, str] | None:
+    """Where something lies in place of a missing file that cannot stand for it: what, in half a sentence, and what to do."""
+    if file.name == "tokenizer.json" and (file.parent / "spiece.model").is_file():
+        todo = f"Put the tokenizer.json of the same tokenizer into {file.parent}; the hub has it beside its spiece.model."
+        return "only a spiece.model, which cannot be read without it", todo
+    variants = re.compile(rf"(?:{'|'.join(STEMS)})\.[\w.-]+\.(?:safetensors|bin)(?:\.index\.json)?")
+    found = sorted(each.name for each in file.parent.glob("*") if variants.fullmatch(each.name)) if forms(file.name)[1:] else []
+    if not found:
+        return None
+    kinds = "in full precision, in one file or in several with their index, or as .fp16.safetensors"
+    return f"only {found[0]}, which is another variant of it", f"Put it there {kinds}."
 
 
 def _flaw(file: Path) -> str | None:
@@ -364,6 +428,8 @@ def _flaw(file: Path) -> str | None:
         if file.suffix == ".safetensors":
             with safe_open(file, framework="numpy"):  # compares the length that its header promises with the file's
                 pass
+        if file.name.endswith(INDEX):
+            shards(file)
     except (ValueError, SafetensorError) as error:
         return str(error)
     if file.suffix in (".bin", ".pt"):

@@ -139,4 +139,6 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
         elif name == b"data" and size == 0xFFFFFFFF:
             size = data_size
         yield name, size
+        if size >= 1 << 62:  # a stream that does not say
+            return
         file.seek(at + size + size % 2)

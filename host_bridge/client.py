@@ -77,8 +77,7 @@ class Refused(BridgeError):
     """The daemon said no; `fail` is how."""
 
     def __init__(self, fail: Fail) -> None:
-        what, _, todo = fail.sentence.partition(". ")
-        super().__init__(f"{what}.".replace("..", "."), todo)
+        super().__init__(fail.error, fail.todo)
         self.fail = fail
 
 
@@ -100,6 +99,10 @@ class Client:
         """A client of this user's daemon, which has answered. Raises NoDaemon, Refused, BadSpool."""
         engine = discovery.found()
         if engine is None:
+            path = discovery.places().runtime
+            if path.exists():
+                what = f"No daemon can be found, for {path} is damaged."
+                raise NoDaemon(what, "Start one with `zerostem daemon`, which writes that file anew.")
             raise NoDaemon("No daemon runs.", "Start one with `zerostem daemon`.")
         client = cls(engine, name)
         try:

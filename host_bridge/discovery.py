@@ -48,9 +48,16 @@ def withdraw(engine: EngineFile) -> None:
 
 
 def found() -> EngineFile | None:
-    """What the last daemon has announced; None where it ended in peace. It may have died since. Raises BadSpool."""
-    data = read_plain(places().runtime)
-    return None if data is None else read_engine(data, str(places().runtime))
+    """What the last daemon has announced; None where it ended in peace, and where a crash or a full disk spoilt the file.
+
+    It may have died since. Raises BadSpool where the file cannot be read, also where another user has put it there: a client
+    would tell that user's program what it asks.
+    """
+    data = read_plain(places().runtime, own=True)
+    try:
+        return None if data is None else read_engine(data, str(places().runtime))
+    except BadSpool:  # the next daemon writes it anew
+        return None
 
 
 @contextmanager

@@ -211,7 +211,7 @@ class Endpoint:
 
     def _spread(self, message: Message) -> None:
         for peer in self._exchange.audience(message):
-            self._send(message, peer)
+            self._send(self._exchange.as_heard_by(peer, message), peer)
 
     def _send(self, message: Message, peer: Peer) -> None:
         packet = wire.encode(message)

@@ -6,7 +6,7 @@ can run in one process, and every rule be tested in microseconds.
 
 import hmac
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import RLock
 from typing import Literal
 
@@ -84,6 +84,7 @@ EVENTS: dict[type[Message], Event] = {
 
 ABOUT_JOBS: tuple[type[Message], ...] = (Accepted, Progress, Done, Fail, Cancelled)
 """What whoever is notified hears."""
+UNTOLD = "The job failed. Whoever has the daemon's token is told why."
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,18 @@ class Exchange:
                     lease.asked.pop(message.id, None)
             return told
 
+    def as_heard_by(self, peer: Peer, message: Message) -> Message:
+        """A message as a peer may hear it: without the token nobody is told sentences, which may name the user's files."""
+        with self._lock:
+            lease = self._leases.get(peer)
+            if lease is not None and lease.trusted:
+                return message
+        if isinstance(message, Fail):
+            return replace(message, sentence=UNTOLD)
+        if isinstance(message, Progress):
+            return replace(message, stage="")
+        return message
+
     def state(self, id: str) -> State | None:
         """How a job stands; None for one that nobody has heard of."""
         return self._states.get(id)
@@ -237,7 +250,8 @@ class Exchange:
         what, todo = f"There is no job {id}.", "Put its folder into the spool, then submit it."
         return BadMessage(what, todo, Code.NO_SUCH_THING, address, id)
 
-    def _welcome(self, _peer: Peer, _message: Message) -> Message:
+    def _welcome(self, peer: Peer, _message: Message) -> Message:
+        self._lease(peer, trusted=True)
         return self._who
 
     def _notify(self, peer: Peer, message: Message) -> Message:

@@ -1,11 +1,11 @@
-"""Small files that are whole or not there: written aside, brought to the disk, renamed into place; read without links."""
+"""Small files that are whole or not there, with sentences for what the system refuses; read without following links."""
 
 import errno
 import os
-import secrets
 import stat
 from pathlib import Path
 
+from host_bridge import atomic
 from host_bridge.errors import BadSpool
 
 LARGEST = 4 << 20
@@ -14,28 +14,18 @@ LARGEST = 4 << 20
 _FULL = "Free some space there, then try again."
 _CLOSED = "Make it writable for you, or choose another spool."
 _TODO = {errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EACCES: _CLOSED, errno.EPERM: _CLOSED, errno.EROFS: _CLOSED}
+_REPLACED_S = 0.3 if os.name == "nt" else 0.0
+"""There a file that is replaced at this moment cannot be opened."""
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # opening a pipe would wait for somebody at its other end
 
 
-def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Put a file into place so that whoever reads it, after any crash, finds all of the old one or all of the new.
-
-    Raises BadSpool.
-    """
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+def write_whole(path: Path, data: bytes, mode: int | None = 0o600, *, durable: bool = True) -> None:
+    """As `atomic.write`. Raises BadSpool."""
     try:
-        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, mode), "wb") as file:  # noqa: PTH123 - by descriptor
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-        sync_folder(path.parent)
+        atomic.write(path, data, mode, durable=durable)
     except OSError as error:
         raise refusal(path, error) from error
-    finally:
-        if os.path.lexists(aside):
-            aside.unlink()
 
 
 def append_line(path: Path, line: bytes) -> None:
@@ -44,27 +34,35 @@ def append_line(path: Path, line: bytes) -> None:
     Raises BadSpool.
     """
     try:
-        with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _NO_LINK, 0o600), "rb+", buffering=0) as file:  # noqa: PTH123
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | _NO_LINK
+        descriptor = atomic.patiently(lambda: os.open(path, flags, 0o600), _REPLACED_S)
+        with open(descriptor, "rb+", buffering=0) as file:  # noqa: PTH123 - by descriptor
             end = file.seek(0, os.SEEK_END)
             if end:
                 file.seek(end - 1)
                 line = line if file.read(1) == b"\n" else b"\n" + line
             file.write(line + b"\n")
-            os.fsync(file.fileno())
+            atomic.sync(file.fileno())
     except OSError as error:
         raise refusal(path, error) from error
 
 
-def read_plain(path: Path) -> bytes | None:
-    """A regular file's bytes; None where nothing lies. Raises BadSpool for a link, a pipe, a folder, a huge file."""
+def read_plain(path: Path, *, own: bool = False) -> bytes | None:
+    """A regular file's bytes; None where nothing lies. own: it must belong to this user, where systems tell.
+
+    Raises BadSpool for a link, a pipe, a folder, a huge file.
+    """
     try:
         if path.is_symlink():  # O_NOFOLLOW says so too, but not on Windows
             raise BadSpool(f"{path} is a link.", "Put the file itself there.")
-        descriptor = os.open(path, os.O_RDONLY | _NO_LINK | _NO_WAIT)
+        flags = os.O_RDONLY | _NO_LINK | _NO_WAIT | getattr(os, "O_BINARY", 0)
+        descriptor = atomic.patiently(lambda: os.open(path, flags), _REPLACED_S)
         try:
             about = os.fstat(descriptor)
             if not stat.S_ISREG(about.st_mode):
                 raise BadSpool(f"{path} is not a regular file.", "Put a plain file there.")
+            if own and hasattr(os, "geteuid") and about.st_uid != os.geteuid():
+                raise BadSpool(f"{path} belongs to another user.", "Remove it; nothing that it says can be trusted.")
             if about.st_size > LARGEST:
                 raise BadSpool(f"{path} is too large, {about.st_size} bytes.", f"Keep it below {LARGEST}.")
             with open(descriptor, "rb", closefd=False) as file:
@@ -77,24 +75,10 @@ def read_plain(path: Path) -> bytes | None:
         raise refusal(path, error, "read") from error
 
 
-def sync_folder(folder: Path) -> None:
-    """Bring a folder's names to the disk, so that a rename outlives a power cut. Windows does so by itself."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def settle(aside: Path, place: Path) -> None:
     """Bring a file that was written aside to the disk, then rename it into place. Raises BadSpool."""
     try:
-        with aside.open("rb+") as file:
-            os.fsync(file.fileno())
-        aside.replace(place)
-        sync_folder(place.parent)
+        atomic.place(aside, place)
     except OSError as error:
         raise refusal(place, error) from error
 

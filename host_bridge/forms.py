@@ -26,6 +26,7 @@ from host_bridge.rules import (
     STRENGTHS,
     Rule,
 )
+from host_bridge.text import as_json
 from host_bridge.vocabulary import Hertz, Job, Samples, Stem
 
 
@@ -49,10 +50,16 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class RequestFile:
-    """request.json: what a host wants of a region. settings: further fields of the engine's request, only those given."""
+    """request.json: what a host wants of a region. settings: further fields of the engine's request, only those given.
+
+    strength: of the preset's sounds, and of each stem that names none; None: the preset's own. unsaid: the prompts of the stems
+    for which neither they themselves nor `strength` say anything; without a preset they are at 1.
+    """
 
     stems: tuple[Stem, ...]
     preset: str | None = None
+    strength: float | None = None
+    unsaid: frozenset[str] = frozenset()
     model: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     region: Timeline | None = None
@@ -64,12 +71,21 @@ class RequestFile:
 
 @dataclass(frozen=True, slots=True)
 class StateFile:
-    """state.json: the job, how often it was begun, and why it failed."""
+    """state.json: the job, how often it was begun, and of one that failed what happened and what to do.
+
+    A file of version 0.1 has no `todo`: its `error` holds both sentences.
+    """
 
     job: Job
     attempt: int = 0
     code: int = 0
     error: str = ""
+    todo: str = ""
+
+    @property
+    def said(self) -> str:
+        """What happened and what to do, as one text for people; empty where the job has not failed."""
+        return f"{self.error} {self.todo}".strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +100,32 @@ class EngineFile:
     token: str = field(repr=False)
 
 
+_ELSEWHERE = {"unlike": "not"}
+"""A setting -> its key in a sidecar, where that is another."""
+_NEW = ("unlike_others", "renew", "rounds", "draws", "guidance")
+"""Keys that older sidecars do not have; what made those had no such settings."""
+
+
+def settings_of(told: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of the request that made a sidecar: every one of `SETTINGS` that is not as it is when left out.
+
+    Raises KeyError for what the sidecar does not say.
+    """
+    stems = told["stems"]
+    seen = {
+        "beyond": any(stem["strength"] > 1 for stem in stems),
+        "generative": any(stem["generative"] for stem in stems),
+        "everything_but": not any(stem["path"] for stem in stems),
+    }
+    settings = {}
+    for key in SETTINGS.keys() - {"rest"}:
+        where = _ELSEWHERE.get(key, key)
+        value = seen[key] if key in seen else told.get(where) if key in _NEW else told[where]
+        if value is not None and value is not False and value != "":  # 0 is a seed, and a gain
+            settings[key] = value
+    return settings if told["rest"] else {**settings, "rest": False}
+
+
 def read_request(data: bytes, where: str = "request.json") -> RequestFile:
     """What a request file asks for. Raises BadRequest naming the key that is wrong."""
     told = _checked(data, where, "zerostem-request/1", REQUEST, BadRequest, strict=True)
@@ -91,7 +133,10 @@ def read_request(data: bytes, where: str = "request.json") -> RequestFile:
     def inner(key: str, values: Any, rules: Mapping[str, Rule]) -> dict[str, Any]:
         return _fitting(values, f"{where}, {key}", rules, BadRequest, strict=True)
 
-    stems = tuple(Stem(**inner("stems", stem, STEM)) for stem in told["stems"])
+    strength = told.get("strength")
+    asked = [inner("stems", stem, STEM) for stem in told["stems"]]
+    stems = tuple(Stem(**{"strength": 1.0 if strength is None else float(strength), **each}) for each in asked)
+    unsaid = frozenset(each["prompt"] for each in asked if "strength" not in each and strength is None)
     sources = [inner("source", source, SOURCE) for source in told.get("source", ())]
     if not stems and "preset" not in told:
         raise BadRequest(f"{where} names no stem.", "Name at least one sound, or a preset.")
@@ -102,6 +147,8 @@ def read_request(data: bytes, where: str = "request.json") -> RequestFile:
     return RequestFile(
         stems=stems,
         preset=told.get("preset"),
+        strength=None if strength is None else float(strength),
+        unsaid=unsaid,
         model=told.get("model"),
         settings=inner("settings", told.get("settings", {}), SETTINGS),
         region=Timeline(**inner("region", told["region"], REGION)) if "region" in told else None,
@@ -114,7 +161,9 @@ def read_request(data: bytes, where: str = "request.json") -> RequestFile:
 
 def write_request(request: RequestFile) -> bytes:
     """The bytes of request.json. Raises BadRequest for what could not be read again."""
-    told: dict[str, Any] = {"stems": [asdict(stem) for stem in request.stems], "settings": dict(request.settings)}
+    stems = [{"prompt": stem.prompt} if stem.prompt in request.unsaid else asdict(stem) for stem in request.stems]
+    told: dict[str, Any] = {"stems": stems, "settings": dict(request.settings)}
+    told |= {} if request.strength is None else {"strength": request.strength}
     told |= {"source": [{**asdict(source), "path": str(source.path)} for source in request.source]} if request.source else {}
     told |= {"deliver": str(request.deliver)} if request.deliver else {}
     told |= {"region": asdict(request.region)} if request.region else {}
@@ -128,13 +177,13 @@ def read_state(data: bytes, where: str = "state.json") -> StateFile:
     """How a job stands. Raises BadSpool."""
     told = _checked(data, where, "zerostem-state/1", STATE, BadSpool)
     job = Job(*(told[key] for key in ("id", "state", "permille", "stage", "eta_s", "device")))
-    return StateFile(job, told["attempt"], told["code"], told["error"])
+    return StateFile(job, told["attempt"], told["code"], told["error"], told.get("todo", ""))
 
 
 def write_state(state: StateFile) -> bytes:
     """The bytes of state.json."""
     told = {**asdict(state.job), "attempt": state.attempt, "code": state.code, "error": state.error}
-    return _written("zerostem-state/1", told)
+    return _written("zerostem-state/1", {**told, "todo": state.todo})
 
 
 def read_strengths(data: bytes, where: str = "strengths.json") -> dict[str, int]:
@@ -180,8 +229,8 @@ def read_result(data: bytes, where: str = "result.json") -> dict[str, Any]:
 
 
 def write_json(told: Mapping[str, Any]) -> bytes:
-    """JSON as we write it: UTF-8, two blanks, keys in their order, a line end."""
-    return (json.dumps(told, ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
+    """JSON as we write it: UTF-8, two blanks, keys in their order, a line end; of paths see `text.as_json`."""
+    return f"{as_json(told)}\n".encode()
 
 
 Trouble = type[BadRequest] | type[BadSpool]

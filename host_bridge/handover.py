@@ -1,20 +1,18 @@
 """The two doors between a job and the user's own folders: sources, which are only read, and where stems are delivered."""
 
-import errno
 import filecmp
 import os
 import shutil
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
+from host_bridge import atomic
 from host_bridge.errors import BadAudio, CannotWrite
-from host_bridge.files import sync_folder
 from host_bridge.forms import Source
 from host_bridge.rules import is_path
-
-_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
-"""What file systems say that know no hard links: FAT, some network folders."""
+from host_bridge.text import shortened
 
 
 def source_file(source: Source) -> Path:
@@ -42,10 +40,13 @@ def deliver(stems: Iterable[Path], folder: Path, job: str) -> list[Path]:
     try:
         if not stat.S_ISDIR(folder.stat().st_mode):
             raise CannotWrite(f"{folder} is not a folder.", "Choose an existing folder for the stems.")
-        return [_added(stem, folder, job) for stem in stems]
+        places = [_added(stem, folder, job) for stem in stems]
     except OSError as error:
         what = f"The stems cannot be delivered to {folder}: {error.strerror or error}."
         raise CannotWrite(what, "Choose an existing folder that you can write to, and deliver again.") from error
+    with suppress(OSError):  # they are there, whatever the disk says of the folder
+        atomic.sync_folder(folder)
+    return places
 
 
 def _added(stem: Path, folder: Path, job: str) -> Path:
@@ -54,7 +55,7 @@ def _added(stem: Path, folder: Path, job: str) -> Path:
     try:
         number = 1
         while True:
-            place = folder / (stem.name if number == 1 else f"{stem.stem} ({number}){stem.suffix}")
+            place = folder / (stem.name if number == 1 else shortened(stem.stem, f" ({number}){stem.suffix}"))
             if place.is_file() and not place.is_symlink() and filecmp.cmp(stem, place, shallow=False):
                 return place
             if not os.path.lexists(place):
@@ -64,15 +65,15 @@ def _added(stem: Path, folder: Path, job: str) -> Path:
                     return place
             number += 1
     finally:
-        aside.unlink(missing_ok=True)
-        sync_folder(folder)
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
 
 
 def _copied(stem: Path, aside: Path) -> None:
     with stem.open("rb") as source, aside.open("xb") as target:
         shutil.copyfileobj(source, target, 1 << 20)
         target.flush()
-        os.fsync(target.fileno())
+        atomic.sync(target.fileno())
 
 
 def _placed(aside: Path, place: Path) -> bool:
@@ -81,12 +82,14 @@ def _placed(aside: Path, place: Path) -> bool:
         place.hardlink_to(aside)
     except FileExistsError:
         return False
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
+    except OSError:  # a file system without hard links, such as FAT and some shares; each has its own word for it
         try:
             place.open("xb").close()
         except FileExistsError:
             return False
-        aside.replace(place)
+        try:
+            atomic.replace(aside, place)
+        except OSError:
+            place.unlink()
+            raise
     return True

@@ -10,12 +10,15 @@ from dataclasses import dataclass, fields
 from typing import Annotated, ClassVar, Literal, get_origin
 
 from host_bridge.errors import ZeroStemError
+from host_bridge.text import printable
 from host_bridge.vocabulary import ID_RULE, STATES, Job, is_id, is_line, is_stem_name
 
 MAJOR = 1
 ROOT = f"/zerostem/{MAJOR}/"
 LONGEST_TEXT = 4000
 """Characters of a free text: a sentence, a list of capabilities."""
+LONGEST_ERROR = 900
+"""Bytes of both sentences of an error: with its id and address they fit a datagram."""
 KNOBS = range(1, 9)
 
 Value = str | int | float
@@ -234,7 +237,8 @@ class List(Asked):
 
 @dataclass(frozen=True, slots=True)
 class Strength(Asked):
-    """Give one stem another strength: it is rendered again. Answered with `accepted` at once, and `done` in the end."""
+    """Give one stem another strength: it is rendered again, and the rest; no other stem changes. Answered with `accepted`
+    at once, and `done` in the end."""
 
     address = "job/strength"
     token: Token
@@ -388,19 +392,26 @@ class Done(Message):
 
 @dataclass(frozen=True, slots=True)
 class Fail(Message):
-    """The end of what was asked at address `what`: a code for machines, and sentences for people."""
+    """The end of what was asked at address `what`: a code for machines, what happened, and what to do about it."""
 
     address = "fail"
     sender = "daemon"
     id: AnyId
     what: Text
     code: Number
-    sentence: Text
+    error: Text
+    todo: Text = ""
+
+    @property
+    def said(self) -> str:
+        """What happened and what to do, as one text for people."""
+        return f"{self.error} {self.todo}".strip()
 
     @classmethod
     def of(cls, error: ZeroStemError, id: str = "", what: str = "") -> "Fail":
-        """What an error says to a peer."""
-        return cls(id, what, int(error.code), one_line(str(error).encode(errors="replace")[:900].decode(errors="ignore")))
+        """What an error says to a peer, in at most `LONGEST_ERROR` bytes, of which `todo` takes at most a third."""
+        todo = _within(error.todo, LONGEST_ERROR // 3)
+        return cls(id, what, int(error.code), _within(error.what, LONGEST_ERROR - len(todo.encode())), todo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -503,6 +514,11 @@ def fault(message: Message) -> str | None:
         if not kind.fits(getattr(message, name)):
             return f"`{name}` must be {kind.means}"
     return None
+
+
+def _within(text: str, most: int) -> str:
+    """A sentence as one line of at most `most` bytes of UTF-8, whole characters; a byte that was no UTF-8 is shown as one."""
+    return one_line(printable(text).encode()[:most].decode(errors="ignore"))
 
 
 def one_line(text: str, most: int = LONGEST_TEXT) -> str:

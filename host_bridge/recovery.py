@@ -2,12 +2,14 @@
 
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from host_bridge.errors import BadRequest, BadSpool
+from host_bridge.errors import BadRequest, BadSpool, ZeroStemError
+from host_bridge.files import refusal
 from host_bridge.forms import StateFile
-from host_bridge.messages import one_line
+from host_bridge.messages import Fail
 from host_bridge.spool import Spool
 from host_bridge.vocabulary import Job, State
 
@@ -39,15 +41,16 @@ def _whatever_lies_there(spool: Spool, id: str) -> Found:
     try:
         return _recovered(spool, id)
     except (BadSpool, OSError) as error:
-        code = error.code if isinstance(error, BadSpool) else BadSpool.code
-        return Found(StateFile(Job(id, "failed"), code=int(code), error=one_line(str(error))), trouble=str(error))
+        told = error if isinstance(error, BadSpool) else refusal(spool.root / id, error, "read")
+        return Found(_failed(StateFile(Job(id, "failed")), told), trouble=str(error))
 
 
 def _recovered(spool: Spool, id: str) -> Found:
     folder = spool.folder(id)
     for entry in os.scandir(folder):
         if entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
-            Path(entry).unlink(missing_ok=True)
+            with suppress(OSError):  # one that is still open somewhere does no harm
+                Path(entry).unlink(missing_ok=True)
     trouble = ""
     fresh = not os.path.lexists(folder / "state.json")
     try:
@@ -72,11 +75,11 @@ def _recovered(spool: Spool, id: str) -> Found:
     try:
         spool.request(id)
     except (BadSpool, BadRequest) as error:
-        after = replace(before, job=Job(id, "failed"), code=int(error.code), error=str(error))
+        after = _failed(before, error)
         spool.record(after, "fail")
         return Found(after, trouble=str(error))
     state: State = "cancelled" if spool.wants_cancel(id) else "queued"
-    after = replace(before, job=Job(id, state), code=0, error="")
+    after = replace(before, job=Job(id, state), code=0, error="", todo="")
     if fresh or trouble or before.job.state != state:
         spool.record(after, "cancel" if state == "cancelled" else "submit" if fresh else "restart")
     if state == "cancelled":
@@ -84,8 +87,14 @@ def _recovered(spool: Spool, id: str) -> Found:
     return Found(after, trouble=trouble)
 
 
+def _failed(before: StateFile, error: ZeroStemError) -> StateFile:
+    told = Fail.of(error)
+    return replace(before, job=Job(before.job.id, "failed"), code=told.code, error=told.error, todo=told.todo)
+
+
 def _done(spool: Spool, state: StateFile, trouble: str) -> Found:
     try:
-        return Found(state, bool(spool.unsettled(state.job.id)), trouble)
+        id_ = state.job.id
+        return Found(state, spool.is_half_rendered(id_) or bool(spool.unsettled(id_)), trouble)
     except (BadSpool, BadRequest) as error:  # it is done whatever its other files say
         return Found(state, trouble=str(error))

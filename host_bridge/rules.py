@@ -36,8 +36,12 @@ def _yes_or_no(value: Any) -> bool:
 
 
 def is_path(value: Any) -> bool:
-    """Whether it is an absolute path, on one line, that goes nowhere up."""
-    return _line(4096, 1)(value) and PurePath(value).is_absolute() and ".." not in PurePath(value).parts
+    """Whether it is an absolute path that goes nowhere up.
+
+    File names may hold anything else, line ends and bytes that are no UTF-8 included.
+    """
+    fits = isinstance(value, str) and 0 < len(value) <= 4096 and "\0" not in value
+    return fits and PurePath(value).is_absolute() and ".." not in PurePath(value).parts
 
 
 def _list_of(most: int, least: int = 0) -> Callable[[Any], bool]:
@@ -60,6 +64,8 @@ def _strengths(value: Any) -> bool:
     return isinstance(value, dict) and all(_stem(name) and _whole(0, 1000)(each) for name, each in value.items())
 
 
+LONGEST_TITLE = 200
+"""Characters of what a host calls a region."""
 _MOST_STEMS, _MOST_CHANNELS = 64, 64
 SCHEMA = Rule("the form's name and version", lambda value: isinstance(value, str))
 
@@ -68,7 +74,9 @@ STEM = {
         "the sound, which is the stem's name too: one line of up to {LONGEST_NAME} characters, no / and no \\",
         lambda value: isinstance(value, str) and is_stem_name(value),
     ),
-    "strength": Rule("0 (the mix) to 1 (the stem alone); above 1 only with `beyond`; 1 when left out", _real(0, 20), False),
+    "strength": Rule(
+        "0 (the mix) to 1 (the stem alone); above 1 only with `beyond`; left out: the request's", _real(0, 20), False
+    ),
 }
 SOURCE = {
     "path": Rule("the absolute path of a regular audio file; it is only read", is_path),
@@ -103,6 +111,7 @@ REQUEST = {
     "schema": SCHEMA,
     "stems": Rule("the sounds to take out, up to 64; may be empty only with a preset", _list_of(_MOST_STEMS)),
     "preset": Rule("the name of a preset; what the request says itself goes before it", _line(64, 1), False),
+    "strength": Rule("of every stem that says none, a preset's too; left out: the preset's, else 1", _real(0, 20), False),
     "model": Rule("the name of a model; left out: the default", _line(200, 1), False),
     "settings": Rule("see below", _object, False),
     "region": Rule("where the region lies on the host's timeline, see below", _object, False),
@@ -110,7 +119,7 @@ REQUEST = {
         "instead of region.wav: one entry per channel, all of one length, see below", _list_of(_MOST_CHANNELS, 1), False
     ),
     "deliver": Rule("the absolute path of an existing folder where the stems are added, under new names", is_path, False),
-    "name": Rule("what the host calls the region", _line(200), False),
+    "name": Rule("what the host calls the region", _line(LONGEST_TITLE), False),
     "host": Rule("who asks: reaper, ardour, audacity, panel, cli", _line(64), False),
 }
 STATE = {
@@ -123,7 +132,8 @@ STATE = {
     "device": Rule("which device computes, empty before one does", _line(200)),
     "attempt": Rule("how often it was begun", _whole(0)),
     "code": Rule("of a failed job the number of PROTOCOL.md, else 0", _whole(0)),
-    "error": Rule("of a failed job what happened and what to do, else empty", _line(4000)),
+    "error": Rule("of a failed job what happened, else empty; where there is no `todo`, also what to do", _line(4000)),
+    "todo": Rule("of a failed job what to do, else empty", _line(4000), False),
 }
 STRENGTHS = {
     "schema": SCHEMA,

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
@@ -15,10 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from host_bridge import forms
+from host_bridge import atomic, forms
 from host_bridge.errors import BadMessage, BadRequest, BadSpool, Code
 from host_bridge.exchange import Event
-from host_bridge.files import append_line, read_plain, refusal, settle, sync_folder, write_whole
+from host_bridge.files import append_line, read_plain, refusal, settle, write_whole
 from host_bridge.forms import RequestFile, StateFile
 from host_bridge.rules import SETTINGS
 from host_bridge.settings import places
@@ -27,6 +28,8 @@ from presets import LIBRARY, Preset, PresetError, load
 
 PROGRESS_S = 0.2
 """At least so long between two looks at a job's progress: 5 a second."""
+ASIDE = ".work"
+"""In a job's folder: where its stems are made. In that of a job that is done, what a rendering that was killed has left."""
 KEPT = {"request.json", "region.wav", "state.json", "journal.jsonl", "strengths.json", "cancel"}
 """What is left of a job that was cancelled or failed: enough to know what it was, and to try again."""
 
@@ -55,7 +58,7 @@ class Spool:
         except OSError as error:
             raise refusal(self.root, error) from error
         write_whole(self.root / ".probe", b"")
-        (self.root / ".probe").unlink()
+        (self.root / ".probe").unlink(missing_ok=True)
 
     def folder(self, id: str) -> Path:
         """A job's folder. Raises BadSpool where there is none, or a link or a file instead of one."""
@@ -119,8 +122,8 @@ class Spool:
                 shutil.copyfile(region, aside / ".region.wav")
                 settle(aside / ".region.wav", aside / "region.wav")
             write_whole(aside / "request.json", data)
-            aside.rename(self.root / id)
-            sync_folder(self.root)
+            atomic.rename(aside, self.root / id)
+            atomic.sync_folder(self.root)
         except OSError as error:
             if self.has(id):  # somebody was quicker with the same job
                 return self.root / id
@@ -178,6 +181,10 @@ class Spool:
         rendered = {stem["prompt"]: round(1000 * stem["strength"]) for stem in result["stems"]} if result else {}
         return {stem: wanted for stem, wanted in self.strengths(id).items() if rendered.get(stem, wanted) != wanted}
 
+    def is_half_rendered(self, id: str) -> bool:
+        """Whether another rendering of a job that is done was killed: some of its stems may be newer than its result."""
+        return (self.folder(id) / ASIDE).is_dir()
+
     def heartbeat(self) -> tuple[int, int] | None:
         """The daemon's pid and beat, None where none has been."""
         data = read_plain(self.root / "daemon.json")
@@ -189,8 +196,10 @@ class Spool:
         """Journal a step of a job's life, then make it its state. Raises BadSpool."""
         folder, told = self.folder(state.job.id), forms.write_state(state)
         line = {"at": datetime.now(UTC).isoformat(), "pid": os.getpid(), "event": event, "state": state.job.state}
-        line |= {"attempt": state.attempt} | ({"code": state.code, "error": state.error} if state.code else {})
-        append_line(folder / "journal.jsonl", json.dumps(line, ensure_ascii=False).encode())
+        line |= {"attempt": state.attempt} | (
+            {"code": state.code, "error": state.error, "todo": state.todo} if state.code else {}
+        )
+        append_line(folder / "journal.jsonl", json.dumps(line, ensure_ascii=False).encode(errors="backslashreplace"))
         write_whole(folder / "state.json", told)
         self._shown.pop(state.job.id, None)
 
@@ -200,7 +209,7 @@ class Spool:
         if now - self._shown.get(state.job.id, -PROGRESS_S) < PROGRESS_S:
             return False
         self._shown[state.job.id] = now
-        write_whole(self.folder(state.job.id) / "state.json", forms.write_state(state))
+        write_whole(self.folder(state.job.id) / "state.json", forms.write_state(state), durable=False)
         return True
 
     def want_strength(self, id: str, stem: str, permille: int) -> None:
@@ -225,12 +234,12 @@ class Spool:
                 found = [entry for entry in entries if entry.name not in KEPT - ({"cancel"} if cancel else set())]
             for entry in found:
                 if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry, onerror=_unless_gone)
+                    _remove_tree(Path(entry))
                 else:
-                    Path(entry).unlink(missing_ok=True)  # the other thread's temporary file may just have got its name
+                    atomic.remove(Path(entry))  # the other thread's temporary file may just have got its name
             if not (folder / "request.json").exists() or self.request(id).source:
-                (folder / "region.wav").unlink(missing_ok=True)  # cut from the source, and will be again
-            sync_folder(folder)
+                atomic.remove(folder / "region.wav")  # cut from the source, and will be again
+            atomic.sync_folder(folder)
         except BadRequest:  # what cannot be read names no source
             return
         except OSError as error:
@@ -240,14 +249,14 @@ class Spool:
         """Take a job out of the spool, with everything of it. Raises BadSpool."""
         aside = self.root / f".{id}.gone"
         try:
-            self.folder(id).rename(aside)
+            atomic.rename(self.folder(id), aside)
             shutil.rmtree(aside)
         except OSError as error:
             raise refusal(self.root / id, error) from error
 
     def beat(self, version: str, beat: int) -> None:
         """Show that the daemon lives. Raises BadSpool."""
-        write_whole(self.root / "daemon.json", forms.write_daemon(version, os.getpid(), beat))
+        write_whole(self.root / "daemon.json", forms.write_daemon(version, os.getpid(), beat), durable=False)
 
 
 def _with_preset(request: RequestFile) -> RequestFile:
@@ -258,10 +267,11 @@ def _with_preset(request: RequestFile) -> RequestFile:
     try:
         preset = load(request.preset, own if (own / f"{request.preset}.toml").is_file() else LIBRARY)
     except PresetError as error:
-        what, _, todo = str(error).partition(". ")
-        raise BadRequest(f"{what}.", todo) from error
-    stems = request.stems or tuple(Stem(prompt, preset.strength) for prompt in preset.prompts)
-    return replace(request, stems=stems, settings={**_settings(preset), **request.settings})
+        raise BadRequest(error.what, error.todo) from error
+    own_strength = preset.strength if request.strength is None else request.strength
+    named = tuple(replace(stem, strength=own_strength) if stem.prompt in request.unsaid else stem for stem in request.stems)
+    stems = named or tuple(Stem(prompt, own_strength) for prompt in preset.prompts)
+    return replace(request, stems=stems, unsaid=frozenset(), settings={**_settings(preset), **request.settings})
 
 
 def _settings(preset: Preset) -> dict[str, Any]:
@@ -269,7 +279,14 @@ def _settings(preset: Preset) -> dict[str, Any]:
     return {key: value for key, value in told.items() if value is not None and value is not False and value != ""}
 
 
-def _unless_gone(_act: object, _path: str, why: tuple[type[BaseException], BaseException, object]) -> None:
-    """For `shutil.rmtree`: what somebody else has taken away meanwhile is no trouble."""
-    if not isinstance(why[1], FileNotFoundError):
-        raise why[1]
+def _remove_tree(folder: Path) -> None:
+    """Remove a folder with all that is in it; what somebody else has taken away meanwhile is no trouble. Raises OSError."""
+
+    def unless_gone(_act: object, _path: str, why: BaseException) -> None:
+        if not isinstance(why, FileNotFoundError):
+            raise why
+
+    if sys.version_info >= (3, 12):
+        shutil.rmtree(folder, onexc=unless_gone)
+    else:
+        shutil.rmtree(folder, onerror=lambda act, path, why: unless_gone(act, path, why[1]))

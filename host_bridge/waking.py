@@ -30,7 +30,8 @@ def awake(name: str = NAME) -> Client:
 def _started() -> str:
     """Start a daemon that outlives us, and wait for its first words: that it listens, or why it does not."""
     flags = getattr(subprocess, "DETACHED_PROCESS", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
-    with subprocess.Popen(
+    _daemons[:] = [each for each in _daemons if each.poll() is None]
+    daemon = subprocess.Popen(
         [sys.executable, "-m", "host_bridge", "daemon"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -38,9 +39,12 @@ def _started() -> str:
         text=True,
         start_new_session=True,
         creationflags=flags,
-    ) as daemon:
-        assert daemon.stderr is not None
-        said = daemon.stderr.readline().strip()
-        daemon.stderr.close()
-        daemon.returncode = daemon.poll() or 0  # it stays: nobody waits for its end
-    return said
+    )
+    _daemons.append(daemon)
+    assert daemon.stderr is not None
+    with daemon.stderr as first_words:
+        return first_words.readline().strip()
+
+
+_daemons: list[subprocess.Popen[str]] = []
+"""Those that this process has started and that still run: nobody waits for their end, but it is taken note of."""

@@ -7,7 +7,7 @@ is cut off becomes another one.
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from pythonosc.osc_message_builder import BuildError, OscMessageBuilder
@@ -100,6 +100,10 @@ def decode(packet: bytes) -> Message | Foreign:
 def _made(address: str, tags: str, arguments: list[Any]) -> Message:
     message, within = ADDRESSES[address]
     wanted = {name: kind for name, kind in kinds(message).items() if name not in within}
+    if message.sender == "daemon":  # an older daemon says fewer of those that have a default, a newer one more than we know
+        needed = sum(field.default is MISSING for field in fields(message) if field.name in wanted)
+        wanted = dict([*wanted.items()][: max(needed, len(arguments))])
+        arguments, tags = arguments[: len(wanted)], tags[: len(wanted)]
     if len(arguments) != len(wanted):
         raise _malformed(f"it has {len(arguments)} arguments, not {len(wanted)}", about=_tail(address))
     values: dict[str, Any] = {**within, **dict(zip(wanted, arguments, strict=True))}

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from host_bridge.arguments import Parser
 from host_bridge.errors import BadRequest
 from host_bridge.hosts import HOSTS, load
 from installers import hosts, service
@@ -68,7 +69,7 @@ def uninstall(argv: list[str]) -> int:
 def _meant(name: str, purpose: str, argv: list[str]) -> tuple[Part, Path | None, bool]:
     known = parts()
     told = "\n".join(f"  {part:10} {each.what}" for part, each in known.items())
-    made = argparse.ArgumentParser(
+    made = Parser(
         f"zerostem {name}",
         description=purpose,
         epilog=f"parts:\n{told}",

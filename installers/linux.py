@@ -4,6 +4,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from host_bridge.cli import safely
 from installers import whole
 from installers.door import Door
 
@@ -16,4 +17,4 @@ def door() -> Door:
 
 
 if __name__ == "__main__":
-    sys.exit(whole.main(door(), sys.argv[1:]))
+    sys.exit(safely(lambda words: whole.main(door(), words), sys.argv[1:]))

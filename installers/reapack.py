@@ -3,7 +3,6 @@
 ReaPack brings scripts and no more. They find an installed ZeroStem at its usual place, and say so where there is none.
 """
 
-import argparse
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,6 +11,8 @@ from pathlib import Path
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
+from host_bridge.arguments import Parser
+from host_bridge.cli import safely
 from host_bridge.hosts import load
 from host_bridge.hosts.build import USUAL
 
@@ -50,7 +51,7 @@ def publish(folder: Path, url: str, when: datetime) -> list[Path]:
 
 def main(words: list[str]) -> int:
     """`python -m installers.reapack FOLDER --url URL`."""
-    made = argparse.ArgumentParser("python -m installers.reapack", description=__doc__)
+    made = Parser("python -m installers.reapack", description=__doc__)
     made.add_argument("folder", type=Path, help="where to write them")
     made.add_argument("--url", required=True, help="where that folder will be found on the web")
     options = made.parse_args(words)
@@ -59,4 +60,4 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(safely(main, sys.argv[1:]))

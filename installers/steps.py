@@ -1,12 +1,11 @@
 """Changes to files, planned before anything happens: said in a dry run, done all or not at all otherwise."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from host_bridge import atomic
 from installers.service import CannotInstall
 
 
@@ -25,8 +24,8 @@ def put(path: Path, data: bytes, what: str) -> Step:
         target = path.resolve()
         _make_folders(target.parent, undo)
         before = target.read_bytes() if target.exists() else None
-        _write(target, data)
-        undo.callback(target.unlink) if before is None else undo.callback(_write, target, before)
+        atomic.write(target, data, None)
+        undo.callback(target.unlink) if before is None else undo.callback(atomic.write, target, before, None)
 
     return Step(f"{what} {path}", do)
 
@@ -48,7 +47,7 @@ def take_away(path: Path) -> Step:
         before, mode = path.read_bytes(), path.stat().st_mode
         path.unlink()
         undo.callback(path.chmod, mode)
-        undo.callback(_write, path, before)
+        undo.callback(atomic.write, path, before, None)
 
     return Step(f"taken away: {path}", do)
 
@@ -80,17 +79,3 @@ def _make_folders(folder: Path, undo: ExitStack) -> None:
     for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
         missing.mkdir()
         undo.callback(missing.rmdir)
-
-
-def _write(path: Path, data: bytes) -> None:
-    aside = path.with_name(f".{path.name}.zerostem")
-    try:
-        with aside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, aside)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)

@@ -1,14 +1,14 @@
 """All of ZeroStem onto this machine or off it: the command, the daemon at logon, every DAW that is found; then a check."""
 
-import argparse
 import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from host_bridge.arguments import Parser
 from host_bridge.client import Client, NoDaemon
-from host_bridge.errors import ZeroStemError
+from host_bridge.errors import BadRequest, ZeroStemError
 from host_bridge.hosts import HOSTS, load
 from host_bridge.settings import places
 from installers import door, hosts, service, smoke
@@ -18,13 +18,13 @@ from installers.service import Say
 
 def main(way: Door, words: list[str], say: Say = print) -> int:
     """Install, or with --uninstall take away; 1 where a part could not be done, each of which is told."""
-    made = argparse.ArgumentParser(f"python -m installers.{Path(sys.argv[0]).stem}", description=__doc__)
+    made = Parser(f"python -m installers.{Path(sys.argv[0]).stem}", description=__doc__)
     made.add_argument("hosts", nargs="*", metavar="DAW", help=f"{', '.join(HOSTS)}: only these (default: all that are found)")
     made.add_argument("--no-service", action="store_true", help="do not start the daemon at logon")
     made.add_argument("--uninstall", action="store_true", help="take away what was installed")
     options = made.parse_args(words)
     if unknown := set(options.hosts) - {*HOSTS}:
-        made.error(f"there is no DAW called {', '.join(sorted(unknown))}; known are {', '.join(HOSTS)}")
+        raise BadRequest(f"There is no DAW called {', '.join(sorted(unknown))}.", f"Those known are {', '.join(HOSTS)}.")
     wanted = options.hosts or [name for name in HOSTS if _is_there(name)]
     parts = _outwards(way, wanted, say) if options.uninstall else _inwards(way, wanted, options.no_service, say)
     failed = 0

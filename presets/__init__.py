@@ -19,7 +19,11 @@ KINDS = ("stems", "highlight", "clean-up", "post", "method")
 
 
 class PresetError(ValueError):
-    """A preset that does not exist or does not make sense: one sentence on what is wrong, one on what to do."""
+    """A preset that does not exist or does not make sense: `what` is wrong with it and what `todo`, one sentence each."""
+
+    def __init__(self, what: str, todo: str) -> None:
+        super().__init__(f"{what} {todo}")
+        self.what, self.todo = what, todo
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,11 @@ def load(name: str, folder: Path = LIBRARY) -> Preset:
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         todo = f"Did you mean '{near[0]}'?" if near else f"Choose one of: {', '.join(known)}."
-        raise PresetError(f"There is no preset called '{name}'. {todo}")
+        raise PresetError(f"There is no preset called '{name}'.", todo)
     try:
         text = (folder / f"{name}.toml").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise PresetError(f"Preset '{name}' cannot be read: {error}. Make its file plain text in UTF-8.") from error
+        raise PresetError(f"Preset '{name}' cannot be read: {error}.", "Make its file plain text in UTF-8.") from error
     return parse(name, text)
 
 
@@ -91,18 +95,18 @@ def parse(name: str, text: str) -> Preset:
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise PresetError(f"Preset '{name}' is not valid TOML: {error}. Mend that line of its file.") from error
+        raise PresetError(f"Preset '{name}' is not valid TOML: {error}.", "Mend that line of its file.") from error
     keys = {field.name: field for field in fields(Preset) if field.name != "name"}
     for key in values:
         if key not in keys:
             near = difflib.get_close_matches(key, keys, n=1)
             todo = f"Did you mean '{near[0]}'?" if near else f"The keys are {', '.join(keys)}."
-            raise PresetError(f"Preset '{name}' has an unknown key, '{key}'. {todo}")
+            raise PresetError(f"Preset '{name}' has an unknown key, '{key}'.", todo)
     for key, field in keys.items():
         if key not in values and (field.default is MISSING or (key == "prompts" and values["kind"] != "method")):
-            raise PresetError(f"Preset '{name}' has no '{key}'. Add one: it is {RULES[key][0]}.")
+            raise PresetError(f"Preset '{name}' has no '{key}'.", f"Add one: it is {RULES[key][0]}.")
         if key in values and not RULES[key][1](values[key]):
-            raise PresetError(f"Preset '{name}' has {key} = {values[key]!r}. Make it {RULES[key][0]}.")
+            raise PresetError(f"Preset '{name}' has {key} = {values[key]!r}.", f"Make it {RULES[key][0]}.")
     lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
     return Preset(name=name, **values | lists)
 

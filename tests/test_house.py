@@ -64,6 +64,7 @@ def test_what_is_tested_is_the_wheel_and_not_the_checkout(name: str) -> None:
 @pytest.mark.parametrize(
     "pattern",
     [
+        "*/py.typed",
         "host_bridge/*.md",
         "host_bridge/lua/*.lua",
         "host_bridge/hosts/reaper/*.lua",
@@ -90,10 +91,17 @@ def test_the_version_is_said_in_one_place_only() -> None:
     assert not [file for file in OURS if f'"{PROJECT["version"]}"' in file.read_text(encoding="utf-8")]
 
 
-@pytest.mark.parametrize("file", OURS, ids=lambda file: str(file.relative_to(ROOT)))
-def test_the_first_line_of_every_file_says_what_it_is(file: Path) -> None:
-    first = file.read_text(encoding="utf-8").partition("\n")[0]
-    assert re.match(r'"""\S.*\S', first)
+def test_the_first_line_of_every_file_says_what_it_is() -> None:
+    first = {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8").partition("\n")[0] for file in OURS}
+    assert [name for name, line in first.items() if not re.match(r'"""\S.*\S', line)] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_of_our_packages_tells_type_checkers_that_it_is_typed(name: str) -> None:
+    spec = importlib.util.find_spec(name)
+    assert spec
+    assert spec.origin
+    assert Path(spec.origin).with_name("py.typed").is_file()
 
 
 def test_every_make_target_of_the_pages_exists() -> None:
@@ -156,6 +164,7 @@ def test_the_engine_offers_separate() -> None:
     assert callable(separate)
 
 
+@pytest.mark.needs("git")
 def test_no_tracked_text_holds_a_path_of_somebodys_machine_or_a_mark_of_unfinished_work() -> None:
     here = re.compile(r"/(?:home|Users|root|work)/\w|\b(?:TODO|FIXME|XXX)\b|^(?:<<<<<<<|>>>>>>>) ", re.MULTILINE)
     texts = {".py", ".md", ".toml", ".txt", ".yaml", ".json", ".lua"}
@@ -166,8 +175,8 @@ def test_no_tracked_text_holds_a_path_of_somebodys_machine_or_a_mark_of_unfinish
 
 def tracked() -> list[str]:
     """The files of the checkout, those not yet added included; ignored ones are not."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if listing.returncode:
+    if not (ROOT / ".git").exists():
         pytest.skip("this is no git checkout, so nobody knows which files are ours")
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return [line for line in listing.stdout.splitlines() if (ROOT / line).is_file()]

@@ -25,7 +25,6 @@ from ui.timing import timer
 THEMES = {"system": None, "dark": looks.DARK, "light": looks.LIGHT}
 DEMO_PROMPTS = ("drums", "bass", "trumpet")
 DEMO_PATIENCE_S, ENDING_S = 180.0, 20.0
-SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
 SIGNALS_MS = 200
 """Python sees a Ctrl+C only between two steps of its own, so it takes one now and then."""
 SETTLE_S = 1.2
@@ -33,14 +32,13 @@ SETTLE_S = 1.2
 
 
 def main(files: list[Path], screenshot: Path | None = None, *, demo: bool = False, theme: str = "system") -> int:
-    """Open the panel and come back when it is closed. Of several files the first is shown.
+    """Open the panel and come back when it is closed. Of several files the first is shown. A display is there (`ui.display`).
 
     screenshot: write a picture of it and end; demo: with the demo region, separated just now by a daemon that ends with it.
     """
     with ExitStack() as house:
         if screenshot is not None and demo:
             house.enter_context(_home_of_its_own())
-        _find_screen(picture=screenshot is not None)
         application = application_of()
         signal.signal(signal.SIGINT, lambda *_: application.quit())
         timer(application, SIGNALS_MS, lambda: None).start()
@@ -57,15 +55,6 @@ def main(files: list[Path], screenshot: Path | None = None, *, demo: bool = Fals
         if screenshot is not None:
             return _picture(panel, screenshot, separated=demo)
         return int(application.exec())
-
-
-def _find_screen(*, picture: bool) -> None:
-    """A picture needs no screen. Raises BridgeError where a window does and there is none: Qt itself would abort."""
-    here = not sys.platform.startswith("linux") or any(os.environ.get(name) for name in SCREENS)
-    if not here and not picture:
-        raise BridgeError("There is no screen here to open a window on.", "Start the panel in a desktop session.")
-    if not here:
-        os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 
 def application_of() -> QApplication:
@@ -96,7 +85,7 @@ def _net(panel: Panel) -> Hook:
         path = places().log / "panel.log"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as file:
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write("".join(traceback.format_exception(kind, error, trace)))
         except OSError:
             sys.__excepthook__(kind, error, trace)

@@ -6,7 +6,13 @@ from typing import Any
 
 from PyQt6.QtCore import QObject, QThreadPool, pyqtSignal
 
+from host_bridge.cli import logged
 from host_bridge.errors import Cancelled, ZeroStemError
+
+
+def as_fault(error: Exception) -> ZeroStemError:
+    """A fault of our own as a person is told of it; the log gets the traceback."""
+    return ZeroStemError(logged(error, ["panel"]), "Run `zerostem doctor` and report both.")
 
 
 class Aside(QObject):
@@ -45,6 +51,8 @@ class Aside(QObject):
                 return
             except ZeroStemError as error:
                 self._came.emit(otherwise or self.complained.emit, error, key, number)
+            except Exception as error:  # noqa: BLE001 - raised in a thread of Qt's it would end the panel
+                self._came.emit(otherwise or self.complained.emit, as_fault(error), key, number)
             else:
                 self._came.emit(then, answer, key, number)
 

@@ -7,7 +7,7 @@ import sys
 import time
 
 from presets import DEMO
-from ui.app import SCREENS
+from ui.display import SCREENS
 
 ROUNDS = 5
 ONCE = """

@@ -12,6 +12,7 @@ from PyQt6.QtCore import QObject, QThread, pyqtSignal
 from host_bridge.client import Client, NoDaemon
 from host_bridge.errors import ZeroStemError
 from host_bridge.waking import awake
+from ui.aside import as_fault
 
 NAME = "zerostem panel"
 Standing = Literal["looking", "starting", "there", "gone"]
@@ -90,6 +91,9 @@ class Link(QThread):
             except ZeroStemError as error:  # a daemon of another version, a runtime file that cannot be read
                 self.complained.emit(error)
                 self._lose(error)
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not end the talk for good; the log gets the traceback
+                self.complained.emit(fault := as_fault(error))
+                self._lose(fault)
 
     def _found(self) -> Client:
         try:
@@ -129,6 +133,8 @@ class Link(QThread):
             raise  # it stays the first in the line, for the next daemon
         except ZeroStemError as error:
             self._answered.emit(question.otherwise, error)
+        except Exception as error:  # noqa: BLE001 - the other questions are still to be asked
+            self._answered.emit(question.otherwise, as_fault(error))
         else:
             self._answered.emit(question.then, answer)
 

@@ -186,7 +186,7 @@ class Machinery(QObject):
         if isinstance(message, PlanRow):
             self.plans = (*(row for row in self.plans if row.index != message.index), message)
         elif isinstance(message, Fail):
-            self.no_plan = message.sentence
+            self.no_plan = message.said
         self.planned.emit()
 
     # How it is asked.

@@ -138,13 +138,15 @@ class Queue(QObject):
         self._link.ask(question, done)
 
     def _compare(self, old: str, new: str) -> None:
-        def read() -> dict[str, bool]:
-            return results.rebuilt(self.spool.result(old) or {}, self.spool.result(new) or {})
+        def read() -> tuple[dict[str, bool], str]:
+            before, after = self.spool.result(old) or {}, self.spool.result(new) or {}
+            return results.rebuilt(before, after), results.reason(before, after)
 
-        def tell(same: dict[str, bool]) -> None:
+        def tell(found: tuple[dict[str, bool], str]) -> None:
+            same, why = found
             other = [name for name, equal in same.items() if not equal]
             if other:
-                self.said.emit(texts.REBUILT_OTHER.format(names=", ".join(other)), texts.REBUILT_OTHER_TODO, "trouble")
+                self.said.emit(texts.REBUILT_OTHER.format(names=", ".join(other)), why, "trouble")
             else:
                 self.said.emit(texts.REBUILT_SAME, "", "well")
 

@@ -177,6 +177,8 @@ class Studio(QObject):
         self.region_changed.emit()
         self.session_changed.emit()
         self.take_changed.emit()
+        for note in region.file.notes if region.file else ():
+            self.say(note, level="trouble")
 
     # What is asked of it.
 
@@ -313,8 +315,7 @@ class Studio(QObject):
             if isinstance(message, Done):
                 self._fetch_result()
             elif isinstance(message, Fail) and message.what == Strength.address:
-                what, _, todo = message.sentence.partition(". ")
-                self.say(f"{what}.", todo, "trouble")
+                self.say(message.error, message.todo, "trouble")
 
     def _greet(self, new: list[Row]) -> None:
         """Regions that came from a DAW: the first is opened where nothing is, the others are named."""
@@ -333,8 +334,7 @@ class Studio(QObject):
         if self.take is None or row.id != self.take.job:
             return
         if row.state == "failed":
-            what, _, todo = row.error.partition(". ")
-            self.say(f"{what.rstrip('.')}.", todo, "trouble")
+            self.say(row.error, row.todo, "trouble")
         elif row.state == "cancelled":
             self.say(texts.CANCELLED)
         elif row.state == "done":

@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 from engine.backbones.base import Conditioning
 from engine.backbones.checkpoint import opened
 from engine.backbones.mel_latent import MelLatent
-from engine.backbones.network import Networked
+from engine.backbones.network import Networked, heads_by_width
 from engine.backbones.words import listed, refuse_long
 
 
@@ -37,6 +37,7 @@ class AudioLDM(MelLatent, Networked):
             self.schedule, self._to_epsilon = checkpoint.schedule()
             self._tokenizer = checkpoint.tokenizer("tokenizer")
             self._text = checkpoint.part(ClapTextModelWithProjection, "text_encoder")
+            self.other_heads = heads_by_width(checkpoint.settings("unet/config.json"))
             self.hear(checkpoint)
         self.bring("audioldm", folder, precision, UNet2DConditionModel)
 

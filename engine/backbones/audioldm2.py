@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 from engine.backbones.base import Conditioning
 from engine.backbones.checkpoint import opened
 from engine.backbones.mel_latent import MelLatent
-from engine.backbones.network import Networked
+from engine.backbones.network import Networked, heads_by_width
 from engine.backbones.words import alone, listed, padded, refuse_long
 
 STATES = 8
@@ -47,6 +47,7 @@ class AudioLDM2(MelLatent, Networked):
             self._t5 = checkpoint.part(T5EncoderModel, "text_encoder_2")
             self._projection = checkpoint.part(AudioLDM2ProjectionModel, "projection_model")
             self._gpt2 = checkpoint.part(GPT2Model, "language_model")
+            self.other_heads = heads_by_width(checkpoint.settings("unet/config.json"))
             self.hear(checkpoint)
         self.bring("audioldm2", folder, precision, AudioLDM2UNet2DConditionModel)
 

@@ -12,7 +12,7 @@ from torch.nn.functional import layer_norm, linear, pad
 
 from engine.backbones import mel
 from engine.backbones.base import Conditioning, Grid
-from engine.backbones.checkpoint import Checkpoint, opened
+from engine.backbones.checkpoint import Checkpoint, opened, refuse_unexpected
 from engine.backbones.mel_latent import Voiced
 from engine.backbones.network import Networked
 from engine.backbones.published import Tensors, hifi_gan, unpickled
@@ -142,7 +142,14 @@ class Auffusion(Voiced, Networked):
 def _adapter(checkpoint: Checkpoint, device: torch.device) -> Tensors | None:
     """A linear layer and a normalisation between CLIP and the U-Net, where the checkpoint has one."""
     file = checkpoint.folder / ADAPTER / "condition_adapter.pt"
-    return {name: tensor.float().to(device) for name, tensor in unpickled(file).items()} if file.is_file() else None
+    if not file.is_file():
+        return None
+    tensors: Tensors = unpickled(file)
+    names = ("proj.weight", "proj.bias", "norm.weight", "norm.bias")
+    if lost := [name for name in names if name not in tensors]:
+        raise ValueError(f"{ADAPTER} has no {', '.join(lost)}")
+    refuse_unexpected(ADAPTER, tensors.keys() - set(names))
+    return {name: tensor.float().to(device) for name, tensor in tensors.items()}
 
 
 def _vocoder(checkpoint: Checkpoint) -> Any:

@@ -1,8 +1,9 @@
 """A published checkpoint while it is loaded: its parts one by one, nothing made up, and one sentence when it is not right."""
 
 import json
+import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from engine.backbones.base import epsilon_from_v
 from engine.backbones.schedules import Discrete, linear, scaled_linear
-from engine.weights import Found, at, lighter
+from engine.weights import INDEX, STEMS, Found, at, lighter, weights_in
 from host_bridge.errors import BadModel, ZeroStemError
 
 SCHEDULES: dict[str, Callable[[float, float], Discrete]] = {"scaled_linear": scaled_linear, "linear": linear}
@@ -28,6 +29,24 @@ TO_EPSILON: dict[str, ToEpsilon] = {
 """A scheduler's `prediction_type` -> epsilon, from what the network said, the latent and alpha-bar."""
 
 
+UNUSED = {
+    "ClapTextModelWithProjection": r"^(clap\.)?(audio_model\.|audio_projection\.|logit_scale|text_model\.embeddings\.[^.]+$)",
+    "CLIPTextModel": r"^(vision_model\.|visual_projection\.|text_projection\.|logit_scale|.*position_ids$)",
+    "GPT2Model": r"^(lm_head\.|.*\.attn\.(masked_)?bias$)",
+    "T5EncoderModel": r"^(decoder\.|lm_head\.)",
+}
+"""By a text encoder's class: tensors that published files hold beside those it needs, as a pattern. They are the other half of
+the network (CLAP's ears, CLIP's eyes, T5's decoder), a head that is not asked, or constants that older releases saved with the
+weights. All other networks use every tensor of their files."""
+
+
+def refuse_unexpected(name: str, keys: Iterable[str], unused: str | None = None) -> None:
+    """Raise ValueError for tensors of a file that the network has no place for, but for those that match `unused`."""
+    if beyond := sorted(key for key in keys if unused is None or not re.match(unused, key)):
+        more = f" and {len(beyond) - 3} more" if len(beyond) > 3 else ""
+        raise ValueError(f"{name} has tensors that its config has no place for: {', '.join(beyond[:3])}{more}")
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """What a backbone's constructor takes its parts from; `folder` is in the layout of diffusers' `save_pretrained`."""
@@ -36,18 +55,35 @@ class Checkpoint:
     folder: Path
     networks: list[Any] = field(default_factory=list)
 
-    def part(self, kind: Any, name: str, dtype: torch.dtype = torch.float32) -> Any:
-        """A network from the subfolder `name`, in `dtype`. Raises ValueError where the files do not hold all of it.
+    def part(self, kind: Any, name: str, dtype: torch.dtype = torch.float32, **config: Any) -> Any:
+        """A network from the subfolder `name`, in `dtype`. config: settings that differ from those in its config.json.
+
+        Raises ValueError where the files do not hold all of it, or hold tensors that a network of this config has no place
+        for: the config is then not the one that it was trained with, and the network another.
 
         Both kinds of file are mapped from disk, and cast tensor by tensor. The libraries unpickle `.bin` files with
         weights_only, so a checkpoint cannot run code.
         """
-        safe = any((self.folder / name).glob("*.safetensors"))
-        how = {"local_files_only": True, "use_safetensors": safe, "torch_dtype": dtype, "output_loading_info": True}
-        made, report = kind.from_pretrained(self.folder / name, **how)
+        file = weights_in(self.folder / name)
+        if file is None:
+            raise ValueError(f"{name} holds no weights")
+        if not file.endswith(INDEX) and file.startswith(STEMS[0]) and (self.folder / name / f"{file}{INDEX}").is_file():
+            raise BadModel(
+                f"{self.folder / name} has {file} as a whole, and an index of several files that are not all there.",
+                f"Remove {file}{INDEX} from that folder.",
+            )
+        how = {
+            "local_files_only": True,
+            "use_safetensors": ".safetensors" in file,
+            "variant": "fp16" if ".fp16." in file else None,
+            "torch_dtype": dtype,
+            "output_loading_info": True,
+        }
+        made, report = kind.from_pretrained(self.folder / name, **how, **config)
         made_up = sorted({key for key, _ in made.named_parameters()} & set(report["missing_keys"]))
         if made_up:  # the libraries filled these with random numbers; buffers they can work out
             raise ValueError(f"{name} has no {', '.join(made_up[:3])}")
+        refuse_unexpected(name, report["unexpected_keys"], UNUSED.get(kind.__name__))
         return self.keep(made)
 
     def keep(self, network: Any) -> Any:

@@ -131,6 +131,7 @@ def _convert(published: Path, to: Path) -> None:
     unet = json.loads(shape.read_bytes()) if shape.is_file() else UNET
     codec = unpickled(published / "pytorch_model_vae.bin")
     voice = below(codec, "vocoder")
+    _refuse_others(codec, ("encoder", "decoder", "quant_conv", "post_quant_conv", "vocoder"), "pytorch_model_vae.bin")
 
     def save(made: Callable[[], Any], tensors: Tensors, name: str) -> None:
         with torch.device("meta"):  # no memory for numbers that the checkpoint replaces
@@ -141,6 +142,7 @@ def _convert(published: Path, to: Path) -> None:
     AutoTokenizer.from_pretrained(text, local_files_only=True).save_pretrained(to / "tokenizer")
     main = unpickled(published / "pytorch_model_main.bin")
     words = below(main, "text_encoder")
+    _refuse_others(main, ("text_encoder", "unet"), "pytorch_model_main.bin")
     save(lambda: T5EncoderModel(T5Config.from_pretrained(text)), words, "text_encoder")
     save(lambda: UNet2DConditionModel.from_config(unet), below(main, "unet"), "unet")
     save(lambda: AutoencoderKL(**_codec_shape(told["vae"])), _codec(codec, told["vae"]), "vae")
@@ -151,10 +153,16 @@ def _convert(published: Path, to: Path) -> None:
     (to / "model_index.json").write_text(json.dumps({"_class_name": "TangoPipeline"}), encoding="utf-8")
 
 
+def _refuse_others(tensors: Tensors, parts: tuple[str, ...], file: str) -> None:
+    """Raise ValueError for a pickle with tensors of parts that Tango does not have: it was made for another network."""
+    if beyond := sorted(name for name in tensors if name.partition(".")[0] not in parts):
+        raise ValueError(f"{file} has tensors of no part of Tango: {', '.join(beyond[:3])}")
+
+
 def _text_encoder(published: Path, name: str) -> Path:
     """The folder with the text encoder's shape and tokenizer; its tensors are the checkpoint's own."""
     folder = published / name if (published / name).is_dir() else folder_of(name)
-    if folder and (folder / "config.json").is_file() and (folder / "tokenizer_config.json").is_file():
+    if folder and all((folder / file).is_file() for file in ("config.json", "tokenizer_config.json", "tokenizer.json")):
         return folder
     raise BadModel(
         f"The model in {published} takes its words from {name}, whose tokenizer is not on this machine.",

@@ -25,6 +25,7 @@ from host_bridge.vocabulary import Progress
 
 GRACE_S = 0.6
 """What a worker gets to clean up after itself before it is killed and we do it."""
+_FEWER = "Try fewer --jobs: each loads the model, and memory may have run out."
 _SPACED_S = 0.1
 """At least so long between two words of progress about the same stage."""
 
@@ -146,10 +147,9 @@ class Crew:
         if worker.task is None:
             raise ZeroStemError(
                 f"A worker on {self.devices[place]} ended {how} before it had work.",
-                "Try fewer --jobs: each loads the model, and memory may have run out.",
+                _FEWER,
             )
-        sentences = f"Its worker ended {how}. Memory may have run out: try fewer --jobs."
-        return Outcome(worker.task, "failed", 0.0, None, sentences, 1)
+        return Outcome(worker.task, "failed", 0.0, None, f"Its worker ended {how}.", _FEWER, 1)
 
     def _await(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -203,8 +203,8 @@ def _attended(separator: Any, task: Task, progress: Progress) -> Outcome:
     except Exception as error:  # noqa: BLE001 - one input's surprise must not end the others; the log gets the traceback
         from host_bridge.cli import logged
 
-        sentence = logged(error, ["separate", str(task.path)])
-        return Outcome(task, "failed", 0.0, None, f"{sentence} Run `zerostem doctor` and report both.", 1)
+        what = logged(error, ["separate", str(task.path)])
+        return Outcome(task, "failed", 0.0, None, what, "Run `zerostem doctor` and report both.", 1)
 
 
 def _through(pipe: "connection.Connection[Any, Any]") -> Progress:

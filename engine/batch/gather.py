@@ -7,13 +7,18 @@ from typing import NoReturn
 
 import soundfile
 
-from engine import delivery, video
+from engine import delivery
 from host_bridge.errors import BadAudio
 
 _ALSO = {".aif", ".aifc", ".bwf", ".oga", ".opus", ".snd", ".wave"}
 """Endings in use for what libsndfile calls otherwise."""
+_FFMPEG = set(
+    ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .vob .webm .wmv"  # videos
+    " .aac .ac3 .ape .dts .eac3 .m4a .m4b .mka .mp2 .tak .tta .wma .wv".split()
+)
+"""Endings of what FFmpeg's libraries read. `.ts` is not among them: mostly it is TypeScript."""
 
-SUFFIXES = frozenset({f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | _ALSO | video.SUFFIXES)
+SUFFIXES = frozenset({f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | _ALSO | _FFMPEG)
 """By the ending, not by a look inside: a song.wav that is damaged is to be told about, not passed over."""
 
 

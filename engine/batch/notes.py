@@ -5,6 +5,7 @@ the inbox was started with.
 """
 
 import difflib
+import os
 import re
 import tomllib
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any
 
 from host_bridge.errors import BadRequest
 
-_NAMED = re.compile(r"(?P<name>.*?\S)\s*\[(?P<prompts>[^\[\]]+)\]\s*")
+_NAMED = re.compile(r"(?P<name>.*?\S)\s*\[(?P<prompts>[^\[\]]+)\]\s*", re.DOTALL)
 
 
 def note_of(path: Path) -> Path:
@@ -36,7 +37,7 @@ def said_of(path: Path) -> dict[str, Any]:
 
 def _read(note: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+        values = tomllib.loads(note.read_text(encoding="utf-8")) if os.path.isfile(note) else {}  # noqa: PTH113 - a name too long for a note is no error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"{note.name} is not valid TOML: {error}.", "Mend that line of it.") from error
     except OSError as error:

@@ -15,6 +15,7 @@ from typing import Any
 
 from engine import delivery
 from engine.batch.task import Outcome
+from host_bridge import atomic, forms
 
 SCHEMA = "zerostem-report/1"
 """Within a version keys and columns may come, but none goes away or changes its meaning."""
@@ -35,6 +36,7 @@ def row(outcome: Outcome) -> dict[str, Any]:
         "not_found": [stem["prompt"] for stem in stems if not stem["found"]],
         "files": [str(Path(outcome.task.wish.out or ".", name)) for name in told.get("files", {})],
         "error": outcome.error,
+        "todo": outcome.todo,
     }
 
 
@@ -45,7 +47,7 @@ def write(out: Path, outcomes: Sequence[Outcome], seconds: float) -> tuple[Path,
     sheet = csv.DictWriter(text, list(rows[0]) if rows else ["input"])
     sheet.writeheader()
     sheet.writerows({key: "; ".join(each) if isinstance(each, list) else each for key, each in one.items()} for one in rows)
-    table = text.getvalue().encode()
+    table = text.getvalue().encode(errors="backslashreplace")
     counts = {state: sum(one["state"] == state for one in rows) for state in ("done", "skipped", "failed")}
     with delivery.spoken(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -53,8 +55,8 @@ def write(out: Path, outcomes: Sequence[Outcome], seconds: float) -> tuple[Path,
         whole = {
             "schema": SCHEMA, **counts, "seconds": round(seconds, 3), "csv_sha256": sha256(table).hexdigest(), "inputs": rows,
         }  # fmt: skip
-        _put(places[0], table)
-        _put(places[1], (json.dumps(whole, ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode())
+        atomic.write(places[0], table, None)
+        atomic.write(places[1], forms.write_json(whole), None)
     return places
 
 
@@ -81,12 +83,3 @@ def _ours(table: Path, whole: Path) -> bool:
     if not os.path.lexists(table):
         return True
     return table.is_file() and not table.is_symlink() and sha256(table.read_bytes()).hexdigest() == told.get("csv_sha256")
-
-
-def _put(path: Path, data: bytes) -> None:
-    aside = path.with_name(f"{delivery.MARK}{os.getpid()}-{path.name}")
-    try:
-        aside.write_bytes(data)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)

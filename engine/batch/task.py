@@ -27,13 +27,17 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a task. skipped: it had been done before, and the sidecar is of then."""
+    """What became of a task. skipped: it had been done before, and the sidecar is of then.
+
+    error, todo: of one that failed what happened and what to do.
+    """
 
     task: Task
     state: Literal["done", "skipped", "failed"]
     seconds: float
     sidecar: dict[str, Any] | None = None
     error: str = ""
+    todo: str = ""
     exit_code: int = 0
 
 
@@ -45,12 +49,12 @@ def attend(separator: "Separator", task: Task, progress: Progress) -> Outcome:
             return Outcome(task, "skipped", time.monotonic() - began, told)
         told = separator.separate(task.path, task.request, task.wish, progress)
     except ZeroStemError as error:
-        return Outcome(task, "failed", time.monotonic() - began, None, str(error), error.exit_code)
+        return Outcome(task, "failed", time.monotonic() - began, None, error.what, error.todo, error.exit_code)
     return Outcome(task, "done", time.monotonic() - began, told)
 
 
 def done_before(separator: "Separator", task: Task, progress: Progress) -> dict[str, Any] | None:
-    """The sidecar of an earlier run that did just this: same input, same settings, and its files as they were written."""
+    """The sidecar of an earlier run that did just this: same input, settings, model and code, and its files as written."""
     wish, out = task.wish, task.wish.out
     if out is None or wish.name is None:
         return None
@@ -72,7 +76,7 @@ def done_before(separator: "Separator", task: Task, progress: Progress) -> dict[
 
 
 def _same_settings(told: dict[str, Any], separator: "Separator", task: Task) -> bool:
-    from engine.sidecar import settings
+    from engine.sidecar import algorithm_of, settings
 
     request, wish, backbone = task.request, task.wish, separator.backbone
     rate, samples = told["input"]["rate"], told["input"]["samples"]
@@ -85,6 +89,7 @@ def _same_settings(told: dict[str, Any], separator: "Separator", task: Task) -> 
     stems = [(stem["prompt"], stem["strength"]) for stem in told["stems"]]
     return (
         all(told.get(key) == value for key, value in asked.items())
-        and told["model"]["name"] == backbone.name
+        and (told["model"]["name"], told["model"]["fingerprint"]) == (backbone.name, backbone.fingerprint)
+        and told["algorithm"] == algorithm_of(request, backbone)
         and stems == list(zip(request.prompts, request.strengths, strict=True))
     )

@@ -10,13 +10,12 @@ import soundfile
 import soxr  # type: ignore[import-untyped, unused-ignore]
 from numpy.typing import NDArray
 
-from engine import video
+from engine.audio import open_source
+from engine.batch.gather import SUFFIXES
 from engine.bench import manifest
 from engine.bench.manifest import Question
 from host_bridge.errors import BadRequest
-from host_bridge.vocabulary import quietly
 
-SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", *video.SUFFIXES}
 LOUDEST = 0.9
 """Peak of a mixture that would clip."""
 QUIET = 1e-4
@@ -106,9 +105,9 @@ def plain(prompt: str) -> str:
 
 def clip(path: Path, rate: int, start_s: float | None = None, length_s: float | None = None) -> Sound:
     """A file, or the sound track of a video, as (N,) at a rate: the mean of its channels. Raises BadAudio."""
-    with video.opened(path, start_s, length_s, quietly) as source:
-        sound = np.concatenate([block.mean(1) for _, block in source.blocks(1 << 16)])
-        return np.asarray(soxr.resample(sound, source.rate, rate, quality="VHQ"), np.float64)
+    source = open_source(path, start_s, length_s)
+    sound = np.concatenate([block.mean(1) for _, block in source.blocks(1 << 16)])
+    return np.asarray(soxr.resample(sound, source.rate, rate, quality="VHQ"), np.float64)
 
 
 def _crop(files: Sequence[Path], rng: np.random.Generator, rules: Rules) -> Sound:

@@ -4,7 +4,6 @@
 `joint` the power of the mask. Above 1 both leave what a separation may ask for: it is measured here to show why.
 """
 
-import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Callable
@@ -18,6 +17,8 @@ from engine.bench.tables import table, tenths
 from engine.bench.windows import RECORDED, SOUNDFONT, Asker, Sound
 from engine.measure import si_sdr
 from engine.methods import METHODS
+from host_bridge.arguments import Parser
+from host_bridge.cli import safely
 
 OMEGAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 COMPARED = ("zerosep", "joint")
@@ -111,7 +112,7 @@ def main(argv: list[str]) -> int:
     from engine.backbones.pocket import Pocket
     from engine.backbones.pocket.training import heldout
 
-    made = argparse.ArgumentParser(prog="python -m engine.bench.omega", description=__doc__.splitlines()[0])
+    made = Parser(prog="python -m engine.bench.omega", description=__doc__.splitlines()[0])
     made.add_argument("--mixes", type=int, default=12, help="of each world (default 12)")
     made.add_argument("-o", "--out", type=Path, default=Path("docs/omega.png"))
     options = made.parse_args(argv)
@@ -124,4 +125,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(safely(main, sys.argv[1:]))

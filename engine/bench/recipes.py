@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.batch.gather import SUFFIXES
 from engine.bench import manifest, mixing
 from engine.bench.manifest import Question
 from engine.bench.mixing import Rules, Sound, clip, written
@@ -104,7 +105,7 @@ def _rows(path: Path, separator: str) -> Iterator[list[str]]:
 
 def _sounds(folder: Path) -> dict[str, Path]:
     """Every clip by its name on YouTube, wherever below the folder it lies; AudioSet's own files have a Y before it."""
-    files = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in mixing.SUFFIXES]
+    files = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in SUFFIXES]
     return {file.stem.removeprefix("Y") if len(file.stem) == YOUTUBE + 1 else file.stem: file for file in files}
 
 

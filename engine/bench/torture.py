@@ -3,7 +3,6 @@
 A daemon of its own in a temporary home: nothing of the user's is touched.
 """
 
-import argparse
 import json
 import random
 import socket
@@ -21,8 +20,11 @@ import soundfile
 from engine.bench.jobs import ASKS, QUICK, Found, done, rung
 from engine.bench.kills import kills, turns
 from engine.bench.noise import packets
+from engine.bench.reruns import reruns
 from engine.bench.victim import Victim, losing
 from host_bridge import wire
+from host_bridge.arguments import Parser
+from host_bridge.cli import safely
 from host_bridge.client import Client, NoDaemon, Refused
 from host_bridge.spool import KEPT
 from host_bridge.vocabulary import new_id
@@ -175,13 +177,14 @@ PARTS: dict[str, tuple[Part, int]] = {
     "cancels": (cancels, 40),
     "turns": (turns, 60),
     "kills": (kills, 100),
+    "reruns": (reruns, 40),
 }
 """By the option that says how much: the part, and how much unless it is said; 0 leaves it out."""
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the parts and print a row for each."""
-    made = argparse.ArgumentParser("torture", description="What the daemon survives, counted.")
+    made = Parser("torture", description="What the daemon survives, counted.")
     for name, (_, usual) in PARTS.items():
         made.add_argument(f"--{name}", type=int, default=usual, help=f"default {usual}; 0: leave it out")
     made.add_argument("--seed", type=int, default=1)
@@ -211,4 +214,4 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(safely(main, sys.argv[1:]))

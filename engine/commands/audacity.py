@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.commands import wanted
-from engine.commands.arguments import Parser
+from host_bridge.arguments import Parser
 from host_bridge.errors import BadRequest, BridgeError
 from host_bridge.forms import Timeline
 

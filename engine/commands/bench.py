@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from engine.commands import comparing
-from engine.commands.arguments import Parser
 from engine.commands.ticking import ticking
+from host_bridge.arguments import Parser
 from host_bridge.errors import CannotWrite, ZeroStemError
 
 if TYPE_CHECKING:

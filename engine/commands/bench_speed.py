@@ -11,8 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from engine.commands.arguments import Parser
 from engine.commands.ticking import ticking
+from host_bridge.arguments import Parser
 from host_bridge.errors import BadRequest, CannotWrite
 
 if TYPE_CHECKING:
@@ -146,6 +146,13 @@ def _neighbour(_where: "torch.device", _options: argparse.Namespace) -> Iterator
     yield f"## A DAW beside it\n\n{neighbour.told('pocket')}"
 
 
+def _busy(_where: "torch.device", _options: argparse.Namespace) -> Iterator[str]:
+    from engine.bench import busy
+
+    with ticking("a job beside a busy process") as done:
+        yield f"## A busy machine: pocket\n\n{busy.told('pocket', done)}"
+
+
 def _starting(_where: "torch.device", _options: argparse.Namespace) -> Iterator[str]:
     from engine.bench import starting
 
@@ -182,6 +189,7 @@ PARTS: dict[str, Part] = {
     "starting": _starting,
     "panel": _panel,
     "neighbour": _neighbour,
+    "busy": _busy,
     "executions": _executions,
     "strength": _strength,
     "pocket": _pocket,

@@ -1,6 +1,6 @@
 """`zerostem cancel`: stop a job, whether or not the daemon runs; nothing of it is kept."""
 
-from engine.commands.arguments import Parser
+from host_bridge.arguments import Parser
 from host_bridge.client import Client, NoDaemon
 from host_bridge.settings import places
 from host_bridge.spool import Spool

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from engine.commands.arguments import Parser
+from host_bridge.arguments import Parser
 from host_bridge.settings import PORT
 
 

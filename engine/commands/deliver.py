@@ -1,6 +1,7 @@
 """`zerostem deliver`: add a finished job's stems once more to the folder that it names, and tell its host."""
 
-from engine.commands.arguments import Parser
+from host_bridge.arguments import Parser
+from host_bridge.text import printable
 
 
 def main(argv: list[str]) -> int:
@@ -14,5 +15,5 @@ def main(argv: list[str]) -> int:
     with awake() as client:
         client.deliver(options.id, wait=True)
         places = (client.spool.result(options.id) or {}).get("delivered", [])
-    print("\n".join(places) or f"Job {options.id} names no folder.")
+    print("\n".join(map(printable, places)) or f"Job {options.id} names no folder.")
     return 0

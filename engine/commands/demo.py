@@ -7,8 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from engine.commands.arguments import Parser
 from engine.request import Request
+from host_bridge.arguments import Parser
 from presets import DEMO
 
 if TYPE_CHECKING:

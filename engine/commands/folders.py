@@ -1,7 +1,6 @@
 """`zerostem separate FOLDER` and `--jobs`: many inputs in several processes, with one bar, and a report at the end."""
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,21 +8,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import soundfile
-
 from engine import delivery, weights
 from engine.batch import report
 from engine.batch.crew import Crew, Watch
 from engine.batch.gather import gather
 from engine.batch.task import Outcome, Task
+from engine.commands.progress import bars
 from engine.commands.wanted import Wishes
 from engine.request import Request
-from host_bridge.errors import BadAudio, BadRequest
+from host_bridge.errors import BadAudio, BadRequest, ZeroStemError
+from host_bridge.sound import pcm_length_s
+from host_bridge.text import print_json, printable
 
 _BYTES_PER_S = 40_000
-"""Of a file whose length nobody knows before it is decoded; the bar needs no better guess."""
-_LONGEST_S = 1e6
-"""Beyond it a header has made its length up: endless streams say 2^63 samples."""
+"""Of compressed sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +41,45 @@ def separate(options: argparse.Namespace, request: Request, wish_of: Wishes) -> 
     names = delivery.names_in([place.path for place in places], [place.out for place in places])
     wishes = [wish_of.to(place.out, name) for place, name in zip(places, names, strict=True)]
     tasks = [Task(place.path, request, wish) for place, wish in zip(places, wishes, strict=True)]
-    outcomes: list[Outcome] = []
+    found: dict[Path, Outcome] = {}
     hands = Crew(options.name or weights.DEFAULT, devices, request, options.execution)
-    with hands as crew, _bar(tasks, sys.stderr.isatty()) as watch:
-        for outcome in _in_order(tasks, crew.run(tasks, watch)):
-            outcomes.append(outcome)
-            if not options.json:
-                print(f"{len(outcomes)}/{len(tasks)} {_line(outcome)}", flush=True)
-    reports = []
-    for folder in dict.fromkeys(place.told_in for place in places if place.told_in):
-        told = [each for each, place in zip(outcomes, places, strict=True) if place.told_in == folder]
-        reports.append(report.write(folder, told, time.monotonic() - began)[0])
-    failed = [outcome for outcome in outcomes if outcome.state == "failed"]
-    for outcome in failed:
-        print(f"zerostem: {outcome.task.path}: {outcome.error}", file=sys.stderr)
-    if options.json:
-        print(json.dumps([each.sidecar for each in outcomes if each.sidecar], ensure_ascii=False, indent=2))
-    else:
-        counts = [f"{sum(each.state == state for each in outcomes)} {state}" for state in ("done", "skipped", "failed")]
-        print(f"{', '.join(counts)} in {time.monotonic() - began:.1f} s")
-        for path in reports:
-            print(f"report in {path}")
+    try:
+        with hands as crew, _bar(tasks) as watch:
+            for number, outcome in enumerate(_in_order(tasks, _kept(crew.run(tasks, watch), found)), 1):
+                if not options.json:
+                    print(f"{number}/{len(tasks)} {_line(outcome)}", flush=True)
+    finally:  # what is done is told also where somebody stops the rest
+        failed = _tell(options, [(place, found[place.path]) for place in places if place.path in found], began)
     return max((outcome.exit_code for outcome in failed), default=0)
+
+
+def _tell(options: argparse.Namespace, ended: Sequence[tuple[_Place, Outcome]], began: float) -> list[Outcome]:
+    """Write the reports, say what failed, and sum up. Returns what failed. Raises CannotWrite."""
+    outcomes = [outcome for _, outcome in ended]
+    failed = [outcome for outcome in outcomes if outcome.state == "failed"]
+    reports = []
+    try:
+        for folder in dict.fromkeys(place.told_in for place, _ in ended if place.told_in):
+            told = [outcome for place, outcome in ended if place.told_in == folder]
+            reports.append(report.write(folder, told, time.monotonic() - began)[0])
+    finally:  # a report that cannot be written costs nothing of what is printed
+        for outcome in failed:
+            print(f"zerostem: {printable(f'{outcome.task.path}: {outcome.error} {outcome.todo}')}", file=sys.stderr)
+        if options.json:
+            print_json([each.sidecar for each in outcomes if each.sidecar])
+        else:
+            counts = [f"{sum(each.state == state for each in outcomes)} {state}" for state in ("done", "skipped", "failed")]
+            print(f"{', '.join(counts)} in {time.monotonic() - began:.1f} s")
+            for path in reports:
+                print(f"report in {printable(path)}")
+    return failed
+
+
+def _kept(outcomes: Iterable[Outcome], found: dict[Path, Outcome]) -> Iterator[Outcome]:
+    """The outcomes as they come, each noted under its input at once: one that waits for its turn is not lost by a Ctrl-C."""
+    for outcome in outcomes:
+        found[outcome.task.path] = outcome
+        yield outcome
 
 
 def workers_on(name: str, jobs: int | None) -> list[str]:
@@ -108,42 +123,34 @@ def _in_order(tasks: Sequence[Task], outcomes: Iterable[Outcome]) -> Iterator[Ou
 
 
 def _line(outcome: Outcome) -> str:
-    told = outcome.sidecar
+    told, name = outcome.sidecar, printable(outcome.task.path.name)
     if outcome.state == "skipped":
-        return f"{outcome.task.path.name}: skipped, it was done before"
+        return f"{name}: skipped, it was done before"
     if told is None:
-        return f"{outcome.task.path.name}: failed"
+        return f"{name}: failed"
     lacking = [stem["prompt"] for stem in told["stems"] if not stem["found"]]
     note = f", without {', '.join(lacking)}" if lacking else ""
-    return f"{outcome.task.path.name}: done in {outcome.seconds:.1f} s, null {told['null_dbfs']:.1f} dBFS{note}"
+    return f"{name}: done in {outcome.seconds:.1f} s, null {told['null_dbfs']:.1f} dBFS{note}"
 
 
 @contextmanager
-def _bar(tasks: Sequence[Task], shown: bool) -> Iterator[Watch]:
+def _bar(tasks: Sequence[Task]) -> Iterator[Watch]:
     """One bar over all inputs, each as long as its sound, with the time to go, on stderr."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    lengths = {task.path: _length_s(task.path) if shown else 1.0 for task in tasks}
+    lengths = {task.path: _length_s(task.path) if sys.stderr.isatty() else 1.0 for task in tasks}
     heard = dict.fromkeys(lengths, 0.0)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not shown, redirect_stdout=sys.stdout.isatty()) as bar:
-        line = bar.add_task("starting", total=sum(lengths.values()))
+    with bars() as add:
+        show = add("starting", total=sum(lengths.values()))
 
         def watch(task: Task, done: float, stage: str) -> None:
             heard[task.path] = done
-            said = sum(lengths[path] * share for path, share in heard.items())
-            bar.update(line, completed=said, description=f"{task.path.name}: {stage}")
+            show(sum(lengths[path] * share for path, share in heard.items()), stage, task.path.name)
 
         yield watch
 
 
 def _length_s(path: Path) -> float:
-    if not path.is_file():
-        return 0.0
+    """How long a file is, where that is seen at once, else by its size: the bar needs no better guess."""
     try:
-        length_s = float(soundfile.info(path).duration)
-    except (soundfile.LibsndfileError, TypeError):
-        length_s = _LONGEST_S
-    return length_s if length_s < _LONGEST_S else path.stat().st_size / _BYTES_PER_S
+        return pcm_length_s(path) or path.stat().st_size / _BYTES_PER_S
+    except (OSError, ZeroStemError):
+        return 0.0

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from engine.commands import wanted
-from engine.commands.arguments import Parser
 from engine.request import Request
+from host_bridge.arguments import Parser
+from host_bridge.text import printable
 
 if TYPE_CHECKING:
     from engine.separation import Wish
@@ -56,14 +57,14 @@ def main(argv: list[str]) -> int:
     devices = workers_on(options.device, options.jobs)
     inbox.prepare()
     signal.signal(signal.SIGTERM, _stop)
-    print(f"watching {inbox.inbox}; stems come out in {inbox.outbox}; Ctrl-C stops", flush=True)
+    print(printable(f"watching {inbox.inbox}; stems come out in {inbox.outbox}; Ctrl-C stops"), flush=True)
     worst, worked = 0, time.monotonic()
     with Crew(options.name or weights.DEFAULT, devices, execution=options.execution) as crew:
         while True:
             for arrived in inbox.attend(inbox.ready(), crew):
                 worst = max(worst, int(bool(arrived.error)))
-                said = f"failed: {arrived.error}" if arrived.error else f"stems in {arrived.out}"
-                print(f"{arrived.path.name}: {said}", flush=True)
+                said = f"failed: {arrived.error} {arrived.todo}" if arrived.error else f"stems in {arrived.out}"
+                print(printable(f"{arrived.path.name}: {said}"), flush=True)
                 worked = time.monotonic()
             if options.once and not inbox.waits:
                 return worst

@@ -1,15 +1,16 @@
 """`zerostem models`: which models there are, and fetching, checking, finding and removing them."""
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from typing import Any
 
 from engine import fetching, weights
-from engine.commands.arguments import Parser
-from engine.commands.bars import bar
+from engine.commands.progress import bar
+from host_bridge.arguments import Parser
 from host_bridge.errors import BadModel, Cancelled
+from host_bridge.text import print_json
+from host_bridge.vocabulary import Progress
 
 
 def main(argv: list[str]) -> int:
@@ -22,6 +23,8 @@ def main(argv: list[str]) -> int:
     for name in ("fetch", "verify", "remove", "where"):
         made[name].add_argument("model", metavar="MODEL", help="a name of `zerostem models list`, or org/name on the hub")
     made["fetch"].add_argument("--dry-run", action="store_true", help="only say what would be fetched")
+    made["verify"].add_argument("--files", action="store_true", help="only compare the files, do not load the model")
+    made["verify"].add_argument("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda, cuda:N or mps")
     made["remove"].add_argument("-y", "--yes", action="store_true", help="do not ask")
     options = parser.parse_args(argv)
     return COMMANDS[options.command][0](options)
@@ -29,7 +32,10 @@ def main(argv: list[str]) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     rows = [_row(model) for model in weights.CATALOGUE.values()]
-    print(json.dumps(rows, indent=2) if options.json else _table(rows))
+    if options.json:
+        print_json(rows)
+    else:
+        print(_table(rows))
     return 0
 
 
@@ -60,19 +66,75 @@ def _fetch(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    """Exit code 1 where a file is not what it was when it was fetched."""
+    """Exit code 1 where a file is not what it was when it was fetched, or the model fails its self-test."""
     with bar(options.model) as progress:
         found = weights.find(options.model)
-        told = fetching.verify(found, progress)
+        files = fetching.verify(found, progress)
+        bad = [name for name, whole in files.items() if whole is False]
+        report: dict[str, Any] = {"folder": str(found.folder), "files": files}
+        if not bad and not options.files:
+            report |= _examined(options.model, found, options.device, progress)
     if options.json:
-        print(json.dumps({"folder": str(found.folder), "files": told}, indent=2))
+        print_json(report)
     else:
-        words = {True: "whole", False: "DAMAGED", None: "whole as far as can be seen: nothing here says what its bytes must be"}
-        print("\n".join([f"{found.folder}:", *(f"  {name}: {words[state]}" for name, state in told.items())]))
-    bad = [name for name, state in told.items() if state is False]
+        print("\n".join([*_files_told(report), *_report_told(report)]))
+    passed = not bad and report.get("passed", True)
     if bad and not options.json:
         raise BadModel(f"{', '.join(bad)} of {options.model} is damaged.", f"Fetch it again: `{found.weights.fetch}`.")
-    return 1 if bad else 0
+    if not passed and not options.json:
+        failed = ", ".join(check["name"] for check in report["checks"] if check["passed"] is False)
+        again = f"Fetch it again (`{found.weights.fetch}`)" if found.weights.fetch else "Copy the whole checkpoint there again"
+        todo = f"{again}; if that does not help, choose another model, and report the lines above."
+        raise BadModel(f"{options.model} did not pass its self-test ({failed}).", todo)
+    return 0 if passed else 1
+
+
+def _examined(model: str, found: weights.Found, on: str, progress: Progress) -> dict[str, Any]:
+    """The model's self-test, as far as it can be loaded, and what it was done with."""
+    import platform
+    import time
+    from importlib.metadata import version
+
+    import torch
+
+    from engine import device, selftest
+    from engine.separation import Separator
+
+    began, chosen = time.monotonic(), device.choose(on)
+    about = {
+        "model": found.weights.name,
+        "backbone": found.weights.backbone,
+        "fingerprint": found.fingerprint,
+        "zerostem": version("zerostem"),
+        "torch": torch.__version__,
+        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "device": device.describe(chosen),
+    }
+    try:
+        progress(0.0, "loading")
+        backbone = Separator.load(model, on, progress=progress).backbone
+        checks = selftest.examine(backbone, progress, str(chosen))
+    except BadModel as error:
+        checks = [selftest.Finding("load", passed=False, said=error.what, values={"todo": error.todo})]
+    passed = not any(check.passed is False for check in checks)
+    seconds = round(time.monotonic() - began, 1)
+    return {**about, "checks": [asdict(check) for check in checks], "passed": passed, "seconds": seconds}
+
+
+def _files_told(report: dict[str, Any]) -> list[str]:
+    words = {True: "whole", False: "DAMAGED", None: "whole as far as can be seen: nothing here says what its bytes must be"}
+    return [f"{report['folder']}:", *(f"  {name}: {words[state]}" for name, state in report["files"].items())]
+
+
+def _report_told(report: dict[str, Any]) -> list[str]:
+    """The self-test's lines, in a form to be pasted into a report; none where it was not done."""
+    if "checks" not in report:
+        return []
+    what = f"Self-test of {report['model']} ({report['backbone']}, {report['fingerprint']})"
+    lines = [f"{what} by ZeroStem {report['zerostem']}, torch {report['torch']}, {report['system']}, {report['device']}:"]
+    words = {True: "passed", False: "FAILED", None: ""}
+    lines += [f"  {check['name']:<11}{words[check['passed']]:<8}{check['said']}" for check in report["checks"]]
+    return [*lines, f"It {'passed' if report['passed'] else 'FAILED'}, in {report['seconds']} s."]
 
 
 def _remove(options: argparse.Namespace) -> int:
@@ -94,7 +156,7 @@ def _where(options: argparse.Namespace) -> int:
 COMMANDS = {
     "list": (_list, "which models there are, and which of them are on this machine"),
     "fetch": (_fetch, "fetch a model into the Hugging Face cache, or what of it is missing or damaged"),
-    "verify": (_verify, "compare a model's files with their digests, without any network"),
+    "verify": (_verify, "test a model: its files against their digests, then the model itself; without any network"),
     "remove": (_remove, "take a model out of the cache"),
     "where": (_where, "the folder that a model is loaded from"),
 }

@@ -1,13 +1,13 @@
 """`zerostem presets`: which presets there are and when to reach for each; with --json, for the dialogs of host scripts."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import presets
-from engine.commands.arguments import Parser
+from host_bridge.arguments import Parser
 from host_bridge.settings import places
+from host_bridge.text import print_json
 from presets import PresetError
 
 
@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
     rows = [_row(name, folder) for name, folder in names.items()]
     rows.sort(key=lambda row: (not row["own"], presets.KINDS.index(row["kind"]), row["title"].casefold()))
     if options.json:
-        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        print_json(rows)
     else:
         print(_page(rows[0]) if options.name else _table(rows))
     return 0
@@ -55,5 +55,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
 def _page(row: dict[str, Any]) -> str:
     told = {key: value for key, value in row.items() if key not in {"name", "title", "about", "own", "trouble"}}
     shown = {key: ", ".join(value) if isinstance(value, tuple) else value for key, value in told.items()}
-    lines = [f"{key.replace('_', ' ')}: {value}" for key, value in shown.items() if value not in (None, "", False)]
+    lines = [
+        f"{key.replace('_', ' ')}: {value}" for key, value in shown.items() if value not in (None, "") and value is not False
+    ]
     return "\n".join([f"{row['name']}: {row['title']}", *row["about"].splitlines(), "", *lines])

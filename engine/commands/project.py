@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.commands import wanted
-from engine.commands.arguments import Parser
-from engine.commands.separate import bar
+from engine.commands.progress import bar
 from engine.request import Request
+from host_bridge.arguments import Parser
 from host_bridge.errors import BadAudio, BadRequest, BadSpool, CannotWrite
 from host_bridge.files import write_whole
 from host_bridge.hosts.files import dawproject, stretch, tracks
 from host_bridge.hosts.files.items import Item
 from host_bridge.hosts.files.stretch import Stretch
 from host_bridge.hosts.files.tracks import Clip, Project, Track
+from host_bridge.text import printable, shortened
 
 if TYPE_CHECKING:
     from engine.separation import Separator, Wish
@@ -67,7 +68,7 @@ def main(argv: list[str]) -> int:
     target = _target(project, options)
     stretches, left = stretch.fit(source)
     for sentence in left:
-        print(f"zerostem: {sentence}", file=sys.stderr)
+        print(f"zerostem: {printable(sentence)}", file=sys.stderr)
     if not stretches:
         raise BadRequest(
             f"Track {source.name or source.number} has no item that can be separated offline.",
@@ -82,6 +83,12 @@ def main(argv: list[str]) -> int:
     if options.dawproject:  # which holds all sound itself
         folder = options.dawproject.absolute().with_name(f".{options.dawproject.name}.{os.getpid()}")
     else:
+        if project.media_missing:
+            print(
+                f"zerostem: The project records into {project.media_missing}, which is not on this machine. "
+                "The stems go beside the project.",
+                file=sys.stderr,
+            )
         folder = _free(project.media / f"{_safe(project.path.stem)} stems")
     made = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
@@ -95,7 +102,7 @@ def main(argv: list[str]) -> int:
             shutil.rmtree(folder)
         else:
             target = _write(project, source, stems, target, mute=options.mute)
-            print(f"stems in {folder}")
+            print(f"stems in {printable(folder)}")
     except BaseException:
         if options.dawproject or not _arrived(project, target):
             shutil.rmtree(folder, ignore_errors=True)  # made for this run, and nothing refers to it
@@ -103,7 +110,7 @@ def main(argv: list[str]) -> int:
             with suppress(OSError):
                 each.rmdir()
         raise
-    print(f"written: {options.dawproject or target}")
+    print(f"written: {printable(options.dawproject or target)}")
     return int(bool(left))
 
 
@@ -119,12 +126,12 @@ def _all_separated(
             told = _separated(separator, each, request, wishes.to(folder, name))
         except BadAudio as error:
             left.append(f"Item {item.number}, {item.name}: {error}")
-            print(f"zerostem: {left[-1]}", file=sys.stderr)
+            print(f"zerostem: {printable(left[-1])}", file=sys.stderr)
             continue
         for prompt, file in _placed(told).items():
             found[prompt].append(Clip(item, file.stem, file, each.offset_s))
         lacking = [stem["prompt"] for stem in told["stems"] if not stem["found"]]
-        print(f"{item.name}: done{', without ' + ', '.join(lacking) if lacking else ''}", flush=True)
+        print(f"{printable(item.name)}: done{', without ' + ', '.join(lacking) if lacking else ''}", flush=True)
     return found
 
 
@@ -146,7 +153,7 @@ def _target(project: Project, options: argparse.Namespace) -> Path:
 
 def _separated(separator: "Separator", each: Stretch, request: Request, wish: "Wish") -> dict[str, Any]:
     wish = dataclasses.replace(wish, start_s=each.start / each.rate, length_s=each.length / each.rate)
-    with bar(each.item.name, shown=sys.stderr.isatty()) as progress:
+    with bar(each.item.name) as progress:
         return separator.separate(each.file, request, wish, progress)
 
 
@@ -163,15 +170,15 @@ def _write(project: Project, source: Track, stems: Sequence[tuple[str, Sequence[
         mode = project.path.stat().st_mode & 0o777
         if target == project.path:
             if project.path.read_bytes() != project.data:
-                target = _free(project.path.with_name(f"{project.path.stem} with stems{project.path.suffix}"))
+                target = _free(project.path.with_name(shortened(project.path.stem, f" with stems{project.path.suffix}")))
                 print(
                     "zerostem: The project was saved meanwhile and stays so; the stems are in a copy of what it was.",
                     file=sys.stderr,
                 )
             else:
-                backup = _free(project.path.with_name(project.path.name + BACKUP))
+                backup = _free(project.path.with_name(shortened(project.path.name, BACKUP)))
                 write_whole(backup, project.data, mode)
-                print(f"kept as it was: {backup}")
+                print(f"kept as it was: {printable(backup)}")
         write_whole(target, data, mode)
     except (OSError, BadSpool) as error:
         refused = error.what if isinstance(error, BadSpool) else f"{target} cannot be written: {error.strerror}."
@@ -205,7 +212,7 @@ def _safe(name: str) -> str:
     """A name as a file can have it."""
     from engine import delivery
 
-    return delivery.input_names([Path(f"{name.replace('/', '_').replace(chr(92), '_')}.wav")])[0]
+    return delivery.input_name(name)
 
 
 def _free(path: Path) -> Path:
@@ -213,5 +220,5 @@ def _free(path: Path) -> Path:
     number, free = 1, path
     while os.path.lexists(free):
         number += 1
-        free = path.with_name(f"{path.stem} ({number}){path.suffix}")
+        free = path.with_name(shortened(path.stem, f" ({number}){path.suffix}"))
     return free

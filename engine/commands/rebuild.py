@@ -1,14 +1,16 @@
 """`zerostem rebuild`: make stems again from what their sidecar says, and say whether they are the same bytes."""
 
-import json
+import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.commands.arguments import Parser
-from engine.request import DIALS, Request
+from engine.request import Request
+from host_bridge.arguments import Parser
 from host_bridge.errors import BadAudio, BadRequest
 from host_bridge.files import read_plain
-from host_bridge.forms import read_result
+from host_bridge.forms import read_result, settings_of
+from host_bridge.text import print_json, printable
 
 if TYPE_CHECKING:
     from engine.separation import Wish
@@ -39,11 +41,22 @@ def main(argv: list[str]) -> int:
     again = Separator.load(told["model"]["name"], options.device, _way(told)).separate(source, request, wish)
     same = {name: again["files"].get(name) == was for name, was in told["files"].items()}
     if options.json:
-        print(json.dumps(again, ensure_ascii=False, indent=2))
+        print_json(again)
     else:
         print("\n".join(f"{'the same ' if equal else 'different'}  {name}" for name, equal in same.items()))
-        print(f"in {wish.out}")
+        print(f"in {printable(wish.out)}")
+    if not all(same.values()) and (why := _reason(told, again)):
+        print(why, file=sys.stderr)
     return 0 if all(same.values()) else 1
+
+
+def _reason(told: dict[str, Any], again: dict[str, Any]) -> str:
+    """Why they may differ, where it is known."""
+    if told["model"].get("fingerprint") != again["model"]["fingerprint"]:
+        return f"The files of the model {told['model']['name']} have changed since, or are not known to be the same."
+    if told.get("algorithm") != again["algorithm"]:
+        return "Another version of ZeroStem made the old ones. Keep them if you need them as they were."
+    return ""
 
 
 def _way(told: dict[str, Any]) -> str:
@@ -65,21 +78,12 @@ def _sidecar(path: Path) -> dict[str, Any]:
 
 
 def _request(told: dict[str, Any], path: Path) -> Request:
+    known = {each.name for each in fields(Request)}  # the others are what to write, see `_wish`
     try:
         return Request.of(
             [stem["prompt"] for stem in told["stems"]],
             [stem["strength"] for stem in told["stems"]],
-            unlike=told["not"],
-            method=told["method"],
-            mode=told["mode"],
-            steps=told["steps"],
-            depth=told["depth"],
-            seed=told["seed"],
-            complete=told["complete"],
-            beyond=any(stem["strength"] > 1 for stem in told["stems"]),
-            generative=any(stem["generative"] for stem in told["stems"]),
-            unlike_others=bool(told.get("unlike_others")),  # older sidecars know no dials: their methods had none
-            **{name: told.get(name) for name in DIALS},
+            **{key: value for key, value in settings_of(told).items() if key in known},
         )
     except KeyError as error:
         raise BadRequest(f"{path} does not say {error}.", "Separate anew: it was not made by this version.") from error
@@ -91,7 +95,8 @@ def _wish(told: dict[str, Any], sidecar: Path, out: Path | None) -> "Wish":
 
     rate, region = told["input"]["rate"], told["region"]
     first, prompts = next(iter(told["files"])), [stem["prompt"] for stem in told["stems"]]
-    ends = [name.removeprefix("x") for name in (*names("x", prompts).stems, names("x", prompts).rest)]
+    every = names("x", prompts)
+    ends = [name.removeprefix("x") for name in (*every.highlights, *every.generative, *every.stems, every.rest)]
     name = next((first.removesuffix(end) for end in ends if first.endswith(end)), sidecar.stem)
     return Wish(
         out or Path.cwd() / f"{name} rebuilt",

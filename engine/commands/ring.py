@@ -1,6 +1,6 @@
 """`zerostem ring`: wake the daemon for a job's folder that lies in the spool; start it where none runs."""
 
-from engine.commands.arguments import Parser
+from host_bridge.arguments import Parser
 
 
 def main(argv: list[str]) -> int:

@@ -1,17 +1,19 @@
 """`zerostem separate`: named sounds out of audio files, with a bar while it works and a table when it is done."""
 
 import argparse
-import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from engine.commands import wanted
-from engine.commands.arguments import Parser
+from engine.commands.progress import bar
+from host_bridge.arguments import Parser
+from host_bridge.cli import logged
 from host_bridge.errors import ZeroStemError
-from host_bridge.vocabulary import Progress
+from host_bridge.text import print_json, printable
+
+_WIDEST = 10_000
+"""Columns that no table reaches."""
 
 EXAMPLES = """\
 examples:
@@ -52,64 +54,66 @@ def main(argv: list[str]) -> int:
     separator.check(request)
     outs = [(options.out or delivery.folder_beside(path)).absolute() for path in options.inputs]
     names = delivery.names_in(options.inputs, outs)
-    sidecars, worst = [], 0
-    for path, out, name in zip(options.inputs, outs, names, strict=True):
-        try:
-            with bar(path.name, shown=sys.stderr.isatty()) as progress:
-                sidecars.append(separator.separate(path, request, wish_of.to(out, name), progress))
-        except ZeroStemError as error:
-            if len(options.inputs) == 1:
-                raise
-            print(f"zerostem: {error}", file=sys.stderr)
-            worst = max(worst, error.exit_code)
-        else:
-            if not options.json:
-                _show(sidecars[-1])
-    if options.json:
-        print(json.dumps(sidecars, ensure_ascii=False, indent=2))
+    sidecars: list[dict[str, Any]] = []
+    worst = 0
+    try:
+        for path, out, name in zip(options.inputs, outs, names, strict=True):
+            try:
+                with bar(path.name) as progress:
+                    sidecars.append(separator.separate(path, request, wish_of.to(out, name), progress))
+            except ZeroStemError as error:
+                if len(options.inputs) == 1:
+                    raise
+                print(f"zerostem: {printable(error)}", file=sys.stderr)
+                worst = max(worst, error.exit_code)
+            except Exception as error:
+                if len(options.inputs) == 1:
+                    raise
+                print(f"zerostem: {printable(logged(error, ['separate', str(path)]))}", file=sys.stderr)
+                worst = max(worst, 1)
+            else:
+                if not options.json:
+                    _show(sidecars[-1])
+    finally:  # what is done is told also where somebody stops the rest
+        if options.json and (sidecars or len(options.inputs) > 1):
+            print_json(sidecars)
     return worst
 
 
-@contextmanager
-def bar(title: str, *, shown: bool) -> Iterator[Progress]:
-    """A progress bar with the time to go, on stderr."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        TextColumn(f"{escape(title)}: {{task.description}}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=Console(stderr=True), transient=True, disable=not shown) as bar:
-        task = bar.add_task("reading", total=1.0)
-        yield lambda done, stage: bar.update(task, completed=done, description=stage)
-
-
 def _show(sidecar: dict[str, Any]) -> None:
-    """What came out, as a table and one line of measurements."""
+    """What came out, as a table and one line of measurements; where the table is too wide, as lines. No name is ever cut."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(
-        "prompt", "strength", "peak dBFS", "", "file", title=Path(sidecar["input"]["path"]).name, title_justify="left"
-    )
-    for stem in sidecar["stems"]:
-        note = "not found" if not stem["found"] else "may not be here" if stem["doubtful"] else ""
-        files = [stem["path"], stem["highlight"], stem["generative"]]
-        shown = "\n".join(Path(file).name for file in files if file)
-        table.add_row(stem["prompt"], f"{stem['strength']:g}", f"{stem['peak_dbfs']:.1f}", note, shown)
+    title = printable(Path(sidecar["input"]["path"]).name)
+    rows = [(stem["prompt"], f"{stem['strength']:g}", f"{stem['peak_dbfs']:.1f}", *_files(stem)) for stem in sidecar["stems"]]
     if sidecar["rest"]:
-        table.add_row("(rest)", "", "", "", Path(sidecar["rest"]).name)
-    console = Console(highlight=False, markup=False)
-    console.print(table)
+        overlap = len(sidecar["stems"]) > 1 and any(stem["strength"] < 1 for stem in sidecar["stems"])
+        rows.append(("(rest)", "", "", "less the stems' overlap" if overlap else "", printable(Path(sidecar["rest"]).name)))
+    table = Table("prompt", "strength", "peak dBFS", "", "file", title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    console = Console(highlight=False, markup=False, emoji=False)
+    needed = max(console.measure(table, options=console.options.update(width=_WIDEST)).maximum, len(title))
+    if not console.is_terminal:  # a file has no width
+        console = Console(highlight=False, markup=False, emoji=False, width=max(needed, console.width))
+    if needed <= console.width:
+        console.print(table)
+    else:
+        for line in (title, *("\n".join([" ".join(filter(None, row[:4])), row[4]]) for row in rows)):
+            console.print(line, soft_wrap=True)
     lag = "none found" if sidecar["lag_samples"] is None else f"{sidecar['lag_samples']} samples"
     console.print(
         f"null {sidecar['null_dbfs']:.1f} dBFS, lag {lag}, {sidecar['seconds']:.1f} s with {sidecar['model']['name']} "
         f"({sidecar['model']['licence']}) on {sidecar['device']}"
     )
+    for warning in sidecar["warnings"]:
+        console.print(f"Note: {warning}", soft_wrap=True)
     folder = Path(sidecar["rest"] or sidecar["stems"][0]["path"]).parent
-    console.print(f"in {folder}", soft_wrap=True)
+    console.print(f"in {printable(folder)}", soft_wrap=True)
+
+
+def _files(stem: dict[str, Any]) -> tuple[str, str]:
+    """Whether a stem's sound was there, in words where it is in doubt, and the names of its files, one a line."""
+    note = "not found" if not stem["found"] else "may not be here" if stem["doubtful"] else ""
+    return note, "\n".join(printable(Path(file).name) for file in (stem["path"], stem["highlight"], stem["generative"]) if file)

@@ -1,15 +1,15 @@
 """`zerostem status`: how the daemon and its jobs stand, read from the spool, so that it works while the daemon is down."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from engine.commands.arguments import Parser
+from host_bridge.arguments import Parser
 from host_bridge.client import Client, NoDaemon
 from host_bridge.errors import BadSpool
 from host_bridge.settings import places
 from host_bridge.spool import Spool
+from host_bridge.text import print_json, printable
 
 
 def main(argv: list[str]) -> int:
@@ -21,7 +21,10 @@ def main(argv: list[str]) -> int:
     daemon = _daemon()
     spool = Spool(options.spool or Path(daemon["spool"] or places().spool))
     told = {"daemon": daemon, "jobs": [_job(spool, id_) for id_ in spool.ids()]}
-    print(json.dumps(told, ensure_ascii=False, indent=2) if options.json else _text(told))
+    if options.json:
+        print_json(told)
+    else:
+        print(_text(told))
     return 0
 
 
@@ -31,29 +34,34 @@ def _daemon() -> dict[str, Any]:
             engine = client.engine
             return {
                 "running": True, "pid": engine.pid, "port": engine.udp, "version": engine.version, "spool": str(engine.spool),
+                "error": "", "todo": "",
             }  # fmt: skip
-    except NoDaemon:
-        return {"running": False, "pid": None, "port": None, "version": None, "spool": None}
+    except NoDaemon as error:
+        why = {"error": error.what, "todo": error.todo}
+        return {"running": False, "pid": None, "port": None, "version": None, "spool": None, **why}
 
 
 def _job(spool: Spool, id: str) -> dict[str, Any]:  # noqa: A002 - a job's id is called that everywhere
     try:
         state = spool.state(id)
     except BadSpool as error:
-        return {"id": id, "state": "unknown", "permille": 0, "stage": "", "eta_s": -1, "device": "", "error": str(error)}
-    return {**asdict(state.job), "error": state.error}
+        unknown = {"id": id, "state": "unknown", "permille": 0, "stage": "", "eta_s": -1, "device": ""}
+        return {**unknown, "error": error.what, "todo": error.todo}
+    return {**asdict(state.job), "error": state.error, "todo": state.todo}
 
 
 def _text(told: dict[str, Any]) -> str:
     daemon = told["daemon"]
-    first = "No daemon runs; start one with `zerostem daemon`."
-    if daemon["running"]:
+    if not daemon["running"]:
+        first = printable(f"{daemon['error']} {daemon['todo']}")
+    else:
         first = f"The daemon runs: process {daemon['pid']}, port {daemon['port']}, version {daemon['version']}."
     if not told["jobs"]:
         return f"{first}\nNo jobs."
     rows = [("JOB", "STATE", "DONE", "STAGE", "")]
     for job in told["jobs"]:
-        rows.append((job["id"], job["state"], f"{job['permille'] / 10:.0f} %", job["stage"], job["error"]))  # noqa: PERF401
+        error = printable(f"{job['error']} {job['todo']}".strip())
+        rows.append((job["id"], job["state"], f"{job['permille'] / 10:.0f} %", job["stage"], error))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([first, *lines])

@@ -2,8 +2,8 @@
 
 import time
 
-from engine.commands.arguments import Parser
 from host_bridge import discovery
+from host_bridge.arguments import Parser
 from host_bridge.client import Client
 
 PATIENCE_S = 10.0

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from engine.commands.arguments import Parser
+from host_bridge.arguments import Parser
 from host_bridge.client import Client
 from host_bridge.errors import BadRequest, ZeroStemError
 from host_bridge.files import write_whole
 from host_bridge.forms import write_json
 
 ANSWER = "zerostem-answer/1"
-"""The form of the file that `--answer` writes: `error` holds sentences, or nothing where all went well."""
+"""The form of the file that `--answer` writes: `error` is what happened and `todo` what to do, empty where all went well."""
 
 
 def parser() -> Parser:
@@ -60,13 +60,13 @@ def _named(client: Client, job: str, stem: str) -> str:
 @contextmanager
 def _answering(file: Path | None) -> Iterator[None]:
     """Write how it ended into the file, whatever that is. Raises what it came to know."""
-    error = "Something went wrong inside ZeroStem. Run `zerostem doctor` and report it."
+    error, todo = "Something went wrong inside ZeroStem.", "Run `zerostem doctor` and report it."
     try:
         yield
-        error = ""
+        error = todo = ""
     except ZeroStemError as trouble:
-        error = str(trouble)
+        error, todo = trouble.what, trouble.todo
         raise
     finally:
         if file:
-            write_whole(file.absolute(), write_json({"schema": ANSWER, "error": error}))
+            write_whole(file.absolute(), write_json({"schema": ANSWER, "error": error, "todo": todo}))

@@ -1,15 +1,18 @@
 """`zerostem submit`: put a file into the daemon's spool, and wait for its stems if asked to."""
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from engine.commands import wanted
-from engine.commands.arguments import Parser
-from host_bridge.errors import BadAudio, BadRequest
+from engine.commands.progress import bar
+from host_bridge.arguments import Parser
+from host_bridge.errors import BadRequest
 from host_bridge.forms import RequestFile, Source
+from host_bridge.messages import one_line
+from host_bridge.rules import LONGEST_TITLE
+from host_bridge.text import print_json, printable
 from host_bridge.vocabulary import Samples
 
 
@@ -40,7 +43,10 @@ def main(argv: list[str]) -> int:
         if options.wait:
             followed(client, job)
             told |= {"folder": str(client.spool.folder(job) / "stems"), "result": client.spool.result(job)}
-    print(json.dumps(told, ensure_ascii=False, indent=2) if options.json else "\n".join([job, *_lines(told)]))
+    if options.json:
+        print_json(told)
+    else:
+        print("\n".join([job, *map(printable, _lines(told))]))
     return 0
 
 
@@ -56,25 +62,24 @@ def _request(options: argparse.Namespace) -> RequestFile:
         wanted.for_daemon(options),
         source=_sources(options.file, options.start, options.length),
         deliver=options.out.absolute() if options.out else None,
-        name=options.file.stem,
+        name=one_line(printable(options.file.stem), LONGEST_TITLE),
         host="cli",
     )
 
 
 def _sources(file: Path, start_s: float | None, length_s: float | None) -> tuple[Source, ...]:
-    import soundfile
+    from host_bridge.sound import audio_file
 
-    if not file.is_file():
-        raise BadAudio(f"{file} is not there, or no file.", "Check the name and the folder.")
-    try:
-        about = soundfile.info(file)
-    except (soundfile.LibsndfileError, TypeError) as error:
-        raise BadAudio(f"{file.name} is not audio that can be read.", "Convert it to WAV, FLAC, AIFF, OGG or MP3.") from error
-    start = round((start_s or 0) * about.samplerate)
-    if not 0 <= start < about.frames:
-        raise BadRequest(f"A region cannot start at {start_s} s of {file.name}.", "Start before its end.")
-    length = about.frames - start
+    with bar(file.name) as progress:
+        about = audio_file(file, progress)
+    start = round((start_s or 0) * about.rate)
+    if not 0 <= start < about.samples:
+        raise BadRequest(
+            f"A region cannot start at {start_s} s: {file.name} ends at {about.samples / about.rate:.3f} s.",
+            "Start before its end.",
+        )
+    length = about.samples - start
     if length_s is not None:
-        length = max(1, min(length, round(length_s * about.samplerate)))
+        length = max(1, min(length, round(length_s * about.rate)))
     path = file.resolve()
     return tuple(Source(path, channel, Samples(start), Samples(length)) for channel in range(about.channels))

@@ -1,13 +1,13 @@
 """`zerostem suggest`: which prompts to ask a mix for, the likeliest first."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.commands.arguments import Parser
-from engine.commands.bars import bar
+from engine.commands.progress import bar
+from host_bridge.arguments import Parser
 from host_bridge.errors import BadRequest
+from host_bridge.text import print_json, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -41,17 +41,20 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Print a table, or JSON."""
     options = parser().parse_args(argv)
-    from engine import video
+    from engine.audio import open_source
 
-    with bar(options.input.name) as progress, video.opened(options.input, options.start, options.length, progress) as source:
+    with bar(options.input.name) as progress:
+        source = open_source(options.input, options.start, options.length, progress)
         whom, told = _asked(options, source, progress)
     if options.json:
-        print(json.dumps({"asked": whom, "suggestions": [asdict(each) for each in told]}, indent=2, ensure_ascii=False))
+        print_json({"asked": whom, "suggestions": [asdict(each) for each in told]})
         return 0
     shown = [each for each in told if options.all or each.verdict != "unlikely"]
     width = max((len(each.prompt) for each in shown), default=0)
     print("\n".join(f"{each.prompt:{width}}  {each.score:5.2f}  {each.verdict}" for each in shown) or "Nothing stands out.")
-    print(f"\n{whom} was asked; it can be wrong. Take one out with: zerostem separate {options.input.name} -p PROMPT")
+    print(
+        f"\n{whom} was asked; it can be wrong. Take one out with: zerostem separate {printable(options.input.name)} -p PROMPT"
+    )
     return 0
 
 

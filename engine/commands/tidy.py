@@ -4,10 +4,11 @@ import os
 import time
 from pathlib import Path
 
-from engine.commands.arguments import Parser
+from host_bridge.arguments import Parser
 from host_bridge.errors import BadRequest, BadSpool
 from host_bridge.settings import places
 from host_bridge.spool import Spool
+from host_bridge.text import printable
 
 DAY_S = 86_400
 ENDED = {"done", "failed", "cancelled"}
@@ -36,7 +37,7 @@ def main(argv: list[str]) -> int:
             if not options.dry_run:
                 spool.remove(job)
         except BadSpool as error:  # one folder that makes no sense keeps nobody from tidying the others
-            print(f"{job} stays: {error}")
+            print(f"{job} stays: {printable(error)}")
             continue
         freed, taken = freed + size, taken + 1
     done = "would be taken away" if options.dry_run else "taken away"

@@ -37,7 +37,7 @@ def add_options(made: argparse.ArgumentParser) -> None:
         type=float,
         default=[],
         metavar="0..1",
-        help="0 gives the mix back, 1 isolates; once for all prompts or once per prompt (default 1)",
+        help="0 gives the mix back, 1 isolates, whatever the others are at; once for all or once per prompt (default 1)",
     )
     add("-n", "--name", metavar="MODEL", help="model: see `zerostem models list` (default: the embedded one)")
     add("-d", "--device", default="auto", metavar="auto|cpu|cuda[:N]|mps", help="what computes (default auto)")

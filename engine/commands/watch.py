@@ -1,8 +1,9 @@
 """`zerostem watch`: a live bar for one job until it ends, or for all of them until Ctrl+C."""
 
-from engine.commands.arguments import Parser
+from host_bridge.arguments import Parser
 from host_bridge.client import Client
 from host_bridge.messages import Cancelled, Done, Fail, Message, Progress, Submit
+from host_bridge.text import printable
 
 
 def main(argv: list[str]) -> int:
@@ -16,7 +17,7 @@ def main(argv: list[str]) -> int:
     with Client.find("zerostem watch") as client:
         if options.id:
             followed(client, options.id)
-            print(client.spool.folder(options.id))
+            print(printable(client.spool.folder(options.id)))
         else:
             _all(client)
     return 0
@@ -24,12 +25,13 @@ def main(argv: list[str]) -> int:
 
 def _all(client: Client) -> None:
     """A line for every job that is queued, running, or told of."""
-    from engine.commands.following import bar, said
+    from engine.commands.following import WHOLE, stage_of
+    from engine.commands.progress import bars
 
     client.notify()
-    with bar() as shown:
-        tasks = {
-            job.id: shown.add_task(job.stage or job.state, total=1000, completed=job.permille, job=job.id)
+    with bars(timed=False, transient=False) as add:
+        shown = {
+            job.id: add(job.id, job.stage or job.state, WHOLE, job.permille)
             for job in client.jobs()
             if job.state in ("queued", "running")
         }
@@ -38,15 +40,15 @@ def _all(client: Client) -> None:
             job = getattr(message, "id", None)
             if message is None or not isinstance(message, Progress | Done | Fail | Cancelled) or job is None:
                 continue
-            if job not in tasks:
-                tasks[job] = shown.add_task("", total=1000, job=job)
+            if job not in shown:
+                shown[job] = add(job, "", WHOLE)
             if isinstance(message, Progress):
-                shown.update(tasks[job], completed=message.permille, description=said(message))
+                shown[job](message.permille, stage_of(message))
             elif word := _word(message):
-                shown.update(tasks[job], completed=1000, description=word)
+                shown[job](WHOLE, word)
 
 
 def _word(message: Message) -> str:
     if isinstance(message, Fail):
-        return message.sentence if message.what == Submit.address else ""
+        return message.said if message.what == Submit.address else ""
     return "cancelled" if isinstance(message, Cancelled) else "done"

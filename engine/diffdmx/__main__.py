@@ -13,11 +13,13 @@ from engine.diffdmx import checkpoint, experiment
 from engine.diffdmx.network import DiffDMX
 from engine.diffdmx.sampling import CORNER_HZ, ETA, STEPS, vocals
 from engine.diffdmx.training import train
+from host_bridge.arguments import Parser
+from host_bridge.cli import safely
 
 
 def main(argv: list[str]) -> int:
     """`train FOLDER --steps N`, or `separate FOLDER IN OUT`."""
-    made = argparse.ArgumentParser(prog="python -m engine.diffdmx", description=__doc__.splitlines()[0])
+    made = Parser(prog="python -m engine.diffdmx", description=__doc__.splitlines()[0])
     commands = made.add_subparsers(dest="command", required=True)
     learning = commands.add_parser("train", help="the small experiment of README.md")
     learning.add_argument("folder", type=Path)
@@ -68,4 +70,4 @@ def _separate(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(safely(main, sys.argv[1:]))

@@ -59,6 +59,19 @@ def difference(answer: Tensor, reference: Tensor) -> float:
     return float((answer.cpu() - reference.cpu()).norm() / reference.cpu().norm().clamp_min(1e-30))
 
 
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "failed to allocate",
+    "alloc_failed",
+    "bad_alloc",
+)
+"""What allocators say that have no class for it: torch's on the CPU (the second one on Windows), MPS, ONNX Runtime, cuBLAS."""
+
+
 def is_out_of_memory(error: Exception) -> bool:
-    """CUDA and MPS have a class for it, numpy another; torch's allocator on the CPU says it in words only."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+    """Whether it is a lack of memory: CUDA has a class for it, numpy another, the rest says it in words only."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _OUT_OF_MEMORY)

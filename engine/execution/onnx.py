@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.execution.base import Run, Subject, difference
+from host_bridge import atomic
 from host_bridge.errors import BadModel
 from host_bridge.settings import places
 
@@ -92,8 +93,13 @@ class Onnx:
             if data:
                 raise BadModel(f"{subject.name} is too large for one exported file.", "Use --execution auto.")
             receipt = json.dumps({"sha256": _hash(aside), "difference": apart})
-            aside.replace(place)
-            place.with_suffix(".json").write_text(receipt, encoding="utf-8")
+            try:
+                atomic.place(aside, place)
+                atomic.write(place.with_suffix(".json"), receipt.encode())
+            except OSError as error:
+                if not _whole(place):  # unless another process has put the same there, and uses it
+                    what = f"The export of {subject.name} cannot be kept: {error.strerror or error}."
+                    raise BadModel(what, INSTEAD) from error
 
 
 class _Positional(nn.Module):

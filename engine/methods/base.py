@@ -220,22 +220,36 @@ class Method(Protocol):
         ...
 
 
-def settle(masks: Tensor, powers: Tensor, present: Tensor) -> Tensor:
-    """Masks as they are applied: strength as an exponent, silence for absent prompts, and never more than the mixture.
+def settle(masks: Tensor, powers: Tensor, present: Tensor, guidances: Tensor | None = None) -> Tensor:
+    """Masks as they are applied: silence for absent prompts, no bin given away twice at full strength, then each prompt's own
+    strength as an exponent.
 
-    masks (K, ...); powers (K,) from `exponents`; present (K,), 1 or 0. Where the shares of a bin sum to more than 1 they
-    are scaled to it (Wiener-like). An absent prompt's mask is zero, and zero to the power of zero is one: at strength 0
-    even that stem is the mixture.
+    masks (K, ...); powers (K,) from `exponents`; present (K,), 1 or 0. guidances (K,): the strength that the masks have in them
+    already (`strength_in_mask` is false), 0 for the mixture itself; None: they are at full strength.
+    Where the masks of a bin would sum to more than 1 at full strength they share it (Wiener-like), and only then come the
+    strengths: so a stem does not change when another stem's strength does (exactly so without guidances; with them the
+    others' masks at full strength are estimated, as mask^(1 / guidance)). Below full strength stems overlap and may sum to
+    more than the mixture; the rest, which is the mixture less all stems, takes that away again. An absent prompt's mask is
+    zero, and zero to the power of zero is one: at strength 0 even that stem is the mixture.
     """
     exponent = powers.to(masks).reshape(-1, *[1] * (masks.dim() - 1))
     there = present.to(masks).reshape(exponent.shape)
-    shares = (masks.clamp(0, 1) * there) ** exponent
-    return shares / shares.sum(0).clamp_min(1)
+    shares = masks.clamp(0, 1) * there
+    if guidances is None:
+        return (shares / shares.sum(0).clamp_min(1)) ** exponent
+    guided = guidances.to(masks).reshape(exponent.shape)
+    claims = shares ** (1 / torch.where(guided > 0, guided, torch.ones_like(guided)))
+    return (shares / claims.sum(0).clamp_min(1) ** guided) ** exponent
 
 
 def exponents(method: Method, request: Request) -> Tensor:
     """The power of each prompt's mask (K,): omega; or 1 where the guidance has used omega, and 0 where that was 0."""
     return torch.tensor([w if method.strength_in_mask else float(w > 0) for w in request.strengths])
+
+
+def guidances(method: Method, request: Request) -> Tensor | None:
+    """The strength that each prompt's mask has in it already (K,), as `settle` wants it; None where it is none."""
+    return None if method.strength_in_mask else torch.tensor(request.strengths)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

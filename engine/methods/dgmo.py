@@ -1,12 +1,12 @@
 """DGMO (arXiv 2506.02858): a mask on the region's own spectrogram, fitted until the masked sound is what the model refers to.
 
-Each round regenerates the references from the mixture under the mask so far. Between rounds the mask lives on the model's own
-bands; the one that is applied is fitted on the region's bins, at its rate and for each of its channels. No gradient passes
-through the network: this is plain fitting of spectrograms.
+Each round regenerates the references from the mixture under the mask so far; mask and optimiser go on where they were. Between
+rounds the mask lives on the model's own bands; the one that is applied is fitted on the region's bins, at its rate and for each
+of its channels. No gradient passes through the network: this is plain fitting of spectrograms.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -49,7 +49,7 @@ class DGMO:
         """Masks in closed form, the share itself: `refine` fits them. Features: the last round's references."""
         dials, every = self._dials(scene.request), drawn(scene, self._dials(scene.request).draws)
         under = scene.features.new_ones(len(scene.request.prompts), *scene.features.shape)
-        logits, shares, said, features = START * under, under, under, scene.features[None]
+        fit, shares, said, features = Fit.begun(START * under), under, under, scene.features[None]
         strengths = [dials.guidance] * len(under)
 
         def level(magnitudes: Tensor) -> Tensor:
@@ -60,8 +60,8 @@ class DGMO:
             stems = torch.stack([scene.backbone.magnitude(each) for each in said])
             shares = under * (level(stems) - level(wholes)).exp()
             if turn < dials.rounds - 1:
-                logits = fitted(torch.ones_like(under), shares, None, STEPS, logits, lambda _: scene.model.report())
-                under = mask(logits)
+                fit = fit.further(torch.ones_like(under), shares, None, STEPS, lambda _: scene.model.report())
+                under = mask(fit.logits)
                 features = masked(scene, under)
         return Estimate(shares.clamp(0, 1), averaged(said, dials.draws), judged(scene))
 
@@ -92,26 +92,48 @@ def mask(logits: Tensor) -> Tensor:
     return torch.where(found >= WHOLE, torch.ones_like(found), found)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Fit:
+    """A mask while it is fitted: its logits, and what Adam (Kingma and Ba 2015) remembers of the steps so far."""
+
+    logits: Tensor
+    first: Tensor
+    second: Tensor
+    steps: int = 0
+
+    @classmethod
+    def begun(cls, logits: Tensor) -> "Fit":
+        """Before the first step."""
+        return cls(logits, torch.zeros_like(logits), torch.zeros_like(logits))
+
+    def further(
+        self, magnitudes: Tensor, shares: Tensor, spread: Tensor | None, steps: int, progress: Callable[[float], None]
+    ) -> "Fit":
+        """So many steps more, as `fitted`, with Adam's moments and count going on from the last ones."""
+        shut, sound = shares.clamp(FLOOR, 1).log(), magnitudes.clamp_min(1e-9)
+        bands = sound if spread is None else sound @ spread
+        logits, first, second = self.logits, self.first, self.second
+        for done in range(1, steps + 1):
+            progress(done / steps)
+            step = self.steps + done
+            found = logits.sigmoid()
+            under = sound * found
+            heard = under if spread is None else under @ spread
+            pull = 2 * ((heard / bands).log() - shut) / heard
+            slope = (pull if spread is None else pull @ spread.T) * under * (1 - found)
+            first = 0.9 * first + 0.1 * slope
+            second = 0.999 * second + 0.001 * slope**2
+            logits = logits - RATE * (first / (1 - 0.9**step)) / ((second / (1 - 0.999**step)).sqrt() + 1e-8)
+        return Fit(logits, first, second, self.steps + steps)
+
+
 def fitted(
     magnitudes: Tensor, shares: Tensor, spread: Tensor | None, steps: int, logits: Tensor, progress: Callable[[float], None]
 ) -> Tensor:
     """Logits (..., T, F) of the masks on `magnitudes` (..., T, F) that bring their bands to `shares` (..., T, M) of what they
-    are, `steps` of Adam (Kingma and Ba 2015) on from `logits`.
+    are, `steps` of Adam on from `logits`.
 
     The loss is the sum of (ln (|X| M W) / (|X| W) - ln share)^2; `spread` (F, M) is W, None: bins are bands. Frames are apart
     from each other and Adam does not see the scale, so no result depends on what shares a block. Raises what `progress` does.
     """
-    shut, sound = shares.clamp(FLOOR, 1).log(), magnitudes.clamp_min(1e-9)
-    bands = sound if spread is None else sound @ spread
-    first, second = torch.zeros_like(logits), torch.zeros_like(logits)
-    for step in range(1, steps + 1):
-        progress(step / steps)
-        found = logits.sigmoid()
-        under = sound * found
-        heard = under if spread is None else under @ spread
-        pull = 2 * ((heard / bands).log() - shut) / heard
-        slope = (pull if spread is None else pull @ spread.T) * under * (1 - found)
-        first = 0.9 * first + 0.1 * slope
-        second = 0.999 * second + 0.001 * slope**2
-        logits = logits - RATE * (first / (1 - 0.9**step)) / ((second / (1 - 0.999**step)).sqrt() + 1e-8)
-    return logits
+    return Fit.begun(logits).further(magnitudes, shares, spread, steps, progress).logits

@@ -20,7 +20,7 @@ class Mixture:
     refine = None
 
     def estimate(self, scene: Scene) -> Estimate:
-        """All of the mixture for each prompt (several prompts then share it equally)."""
+        """All of the mixture for each prompt (at full strength several prompts share it equally)."""
         masks = torch.ones(len(scene.request.prompts), *scene.features.shape, device=scene.features.device)
         return Estimate(masks, scene.features.expand_as(masks))
 

@@ -29,13 +29,14 @@ def asked_of(file: RequestFile, strengths: Mapping[str, int]) -> Request:
 
 def wish_of(file: RequestFile, out: Path) -> "Wish":
     """What to write, into the folder `out`, under the host's name for the region or that of its file."""
+    from engine.delivery import input_name
     from engine.separation import Wish
 
     settings = file.settings
     name = file.name or (file.source[0].path.stem if file.source else "region")
     return Wish(
         out,
-        name,
+        input_name(name),
         stems=not settings.get("everything_but", False),
         rest=bool(settings.get("rest", True)) or bool(settings.get("everything_but", False)),
         gain_db=settings.get("gain_db"),

@@ -114,12 +114,19 @@ class Desk:
         return []
 
     def tie(self, message: Tie) -> Answers:
-        """Let a knob move one stem. Raises BadMessage for a stem that is not there."""
-        if message.stem not in (stems := self._jobs.spool.strengths(message.id)):
-            what, todo = f"Job {message.id} has no stem {message.stem}.", f"Its stems are {', '.join(stems)}."
-            raise BadMessage(what, todo, Code.NO_SUCH_THING, message.address, message.id)
-        self._ties[message.knob] = (message.id, message.stem)
-        return [Done(message.id, message.address, 1)]
+        """Let a knob move one stem, from now on; that there is such a stem is looked up by the clerk, and told."""
+        before, tied = self._ties.get(message.knob), (message.id, message.stem)
+        self._ties[message.knob] = tied  # the fader's next message may come before the disk has answered
+
+        def known(there: bool) -> None:
+            if not there and self._ties.get(message.knob) == tied:
+                if before is None:
+                    del self._ties[message.knob]
+                else:
+                    self._ties[message.knob] = before
+
+        self._jobs.check_stem(message.id, message.stem, message.address, known)
+        return []
 
     def knob(self, message: Knob) -> Answers:
         """A fader's float."""

@@ -46,7 +46,7 @@ class Jobs:
     # From any thread, at once.
 
     def submit(self, job: str) -> Message:
-        """Let a job wait for the device, or say how one stands that is known. Raises BadMessage where no folder lies."""
+        """Let a job wait for the device; of one that has ended the clerk tells how. Raises BadMessage where no folder lies."""
         with self._door:
             state = self.exchange.state(job)
             if state is None and not self.spool.has(job):
@@ -57,9 +57,9 @@ class Jobs:
                 self.happened(job, "submit", "queued")
                 self._clerk.submit(self._look, job)
                 self._whole(job)
-        if state is None or state in _OPEN:
-            return Accepted(job, Submit.address)
-        return self._end(job, state)
+        if state is not None and state not in _OPEN:  # how it ended stands in its folder
+            self._clerk.submit(self._guarded, self._tell_end, job, Submit.address)
+        return Accepted(job, Submit.address)
 
     def cancel(self, job: str) -> None:
         """Stop a job and keep nothing of it; `cancelled` is told when it is written down."""
@@ -74,9 +74,10 @@ class Jobs:
         self._wanted[job, stem] = permille  # a fader sends more of them than can be written down: the last one counts
 
         def keep(job: str) -> None:
+            last = self._wanted.pop((job, stem), None)
             if self.exchange.state(job) in ("failed", "cancelled"):
                 self.exchange.step(job, "strength")  # which refuses
-            if (last := self._wanted.pop((job, stem), None)) is not None:
+            if last is not None:
                 self.spool.want_strength(job, stem, last)
             if answered:
                 self.tell(Accepted(job, Strength.address))
@@ -84,6 +85,23 @@ class Jobs:
                 self._stem(job)
 
         self._clerk.submit(self._guarded, keep, job, Strength.address)
+
+    def check_stem(self, job: str, stem: str, address: str, known: Callable[[bool], None]) -> None:
+        """Look up whether a job has a stem, and tell whoever asked at `address`; known: told so first."""
+
+        def look(job: str) -> None:
+            try:
+                stems = self.spool.strengths(job)
+            except ZeroStemError:
+                known(False)
+                raise
+            known(stem in stems)
+            if stem not in stems:
+                what, todo = f"Job {job} has no stem {stem}.", f"Its stems are {', '.join(stems)}."
+                raise BadMessage(what, todo, Code.NO_SUCH_THING, address, job)
+            self.tell(Done(job, address, 1))
+
+        self._clerk.submit(self._guarded, look, job, address)
 
     def happened(
         self, job: str, event: Event, state: State, *said: Message, error: ZeroStemError | None = None
@@ -136,11 +154,12 @@ class Jobs:
             with self.books:
                 before = self.spool.state(job)
                 device = (self.spool.result(job) or {}).get("device", "") if event == "finish" else ""
-                after = replace(before, job=Job(job, state, permille, stage, eta_s, device), code=0, error="")
+                after = replace(before, job=Job(job, state, permille, stage, eta_s, device), code=0, error="", todo="")
                 if event == "start":
                     after = replace(after, attempt=before.attempt + 1)
                 if error:
-                    after = replace(after, code=int(error.code), error=Fail.of(error).sentence)
+                    told = Fail.of(error)
+                    after = replace(after, code=told.code, error=told.error, todo=told.todo)
                 self.spool.record(after, event)
         except BridgeError as trouble:  # a full disk must not keep anybody from hearing how it ended
             log.error("state not written", extra={"job": job, "why": str(trouble)})  # noqa: TRY400 - it is said in a sentence
@@ -188,11 +207,14 @@ class Jobs:
             log.info("refused", extra={"job": job, "about": address, "why": str(error)})
             self.tell(Fail.of(error, job, address))
 
-    def _end(self, job: str, state: State) -> Message:
-        """How a job ended, as whoever asks again is told."""
-        if state == "cancelled":
-            return Cancelled(job)
-        if state == "failed":
-            told: StateFile = self.spool.state(job)
-            return Fail(job, Submit.address, told.code, told.error)
-        return Done(job, Submit.address, len((self.spool.result(job) or {"stems": ()})["stems"]))
+    def _tell_end(self, job: str) -> None:
+        """How a job ended, for whoever asks again."""
+        with self.books:
+            state = self.exchange.state(job)
+            if state == "cancelled":
+                self.tell(Cancelled(job))
+            elif state == "failed":
+                told: StateFile = self.spool.state(job)
+                self.tell(Fail(job, Submit.address, told.code, told.error, told.todo))
+            elif state == "done":
+                self.tell(Done(job, Submit.address, len((self.spool.result(job) or {"stems": ()})["stems"])))

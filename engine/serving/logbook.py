@@ -35,7 +35,9 @@ def begin(folder: Path) -> logging.Handler:
     """Write what happens from now on into `folder`. Raises BadSpool where that is not to be had."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handler = RotatingFileHandler(folder / FILE, maxBytes=BYTES, backupCount=KEPT, encoding="utf-8")
+        handler = RotatingFileHandler(
+            folder / FILE, maxBytes=BYTES, backupCount=KEPT, encoding="utf-8", errors="backslashreplace"
+        )
     except OSError as error:
         raise refusal(folder, error) from error
     handler.setFormatter(Line())

@@ -17,7 +17,7 @@ from host_bridge.errors import BridgeError, Cancelled, ZeroStemError
 from host_bridge.files import refusal
 from host_bridge.handover import deliver
 from host_bridge.messages import Deliver, Done, Fail, Progress, Strength, Submit
-from host_bridge.spool import PROGRESS_S
+from host_bridge.spool import ASIDE, PROGRESS_S
 
 log = logging.getLogger(__name__)
 
@@ -150,8 +150,9 @@ class Work:
         separator = self.warm.separator(file.model)
         show.device = str(separator.backbone.device)
         separator.check(request)
-        region = region_of(folder, file, lambda done, stage: show(CUTTING * done, stage))
-        told = stems.made(separator, region, request, wish_of(file, folder / stems.ASIDE), show)
+        region, notes = region_of(folder, file, lambda done, stage: show(CUTTING * done, stage))
+        told = stems.made(separator, region, request, wish_of(file, folder / ASIDE), show)
+        told["warnings"] = [*notes, *told["warnings"]]
         with jobs.books:
             if jobs.exchange.state(job) != "running":
                 raise Cancelled
@@ -195,7 +196,7 @@ class Work:
             if self._busy and not self.warm.holds(file.model):  # it would throw out the model that is at work
                 self.turns.put(lambda: self.again(job), IN_ORDER)
                 return
-            if wanted := spool.unsettled(job):
+            if (wanted := spool.unsettled(job)) or spool.is_half_rendered(job):
                 tell(Progress(job, 0, RENDERING, -1))
                 self._rendered(job)
                 log.info("rendered again", extra={"job": job, "stems": wanted})
@@ -211,7 +212,7 @@ class Work:
         """Stems and rest in the place of the old ones: from the cached inversion, the result's commit last."""
         spool, folder = self.jobs.spool, self.jobs.spool.folder(job)
         file, before = spool.request(job), spool.result(job) or {}
-        request, wish = asked_of(file, spool.strengths(job)), wish_of(file, folder / stems.ASIDE)
+        request, wish = asked_of(file, spool.strengths(job)), wish_of(file, folder / ASIDE)
 
         shown = time.monotonic()
 
@@ -225,7 +226,7 @@ class Work:
 
         separator = self.warm.separator(file.model)
         told = stems.made(separator, folder / "region.wav", request, wish, go_on)
-        kept = {key: before[key] for key in ("delivered",) if key in before}
+        kept = {key: before[key] for key in ("delivered", "warnings") if key in before}
         spool.commit(job, stems.replaced(folder, told) | kept)
 
     # To whom it was for.

@@ -14,6 +14,9 @@ local job = {}
 
 local SILENT_S = 45
 -- A daemon that says nothing for so long while a job waits is told of: starting one loads torch, which takes seconds.
+local IN_USE_S, NO_SUCH_FILE = 5, 2
+-- A file that the daemon replaces at this moment cannot be opened on Windows and on shares, or seems to be gone: for so long what
+-- it said last is taken to be true. The other number is ENOENT, the same everywhere.
 local MOST_STEMS, LONGEST_PROMPT, LONGEST_NAME = 64, 500, 200
 local REINSTALL = "Install ZeroStem's scripts again: `zerostem install %s`."
 
@@ -76,27 +79,37 @@ function job.name (text)
 end
 
 function job.new (json, facts, system)
-	local jobs, beats = {}, {}
+	local jobs, beats, seen = {}, {}, {}
 
+	-- A file's bytes; nil where there is none, nil and true where it is there and cannot be read.
 	local function read (path)
-		local file = io.open (path, "rb")
-		if not file then return nil end
+		local file, _, code = io.open (path, "rb")
+		if not file then return nil, code ~= NO_SUCH_FILE end
 		local text = file:read ("a")
 		file:close ()
-		return text
+		return text, text == nil
+	end
+
+	-- What a file said a moment ago; nil where nobody has looked, or too long ago.
+	local function lately (path)
+		local before = seen[path]
+		return before and system.now () - before.at < IN_USE_S and before.value or nil
 	end
 
 	-- A JSON object of ours; nil where there is none, nil and a sentence where it is not as we know it.
 	local function told (path, schema)
-		local text = read (path)
-		if not text then return nil end
-		local value = json.decode (text)
+		local text, in_use = read (path)
+		if not text and not in_use then return nil end
+		local value = text and json.decode (text)
 		if type (value) ~= "table" or type (value.schema) ~= "string" then
+			if lately (path) then return lately (path) end
+			if in_use and not seen[path] then return nil end
 			return nil, path .. " cannot be read. Run `zerostem doctor`."
 		end
 		if value.schema ~= schema then
 			return nil, "The ZeroStem that runs is another version than this script. " .. REINSTALL:format (facts.host)
 		end
+		seen[path] = { value = value, at = system.now () }
 		return value
 	end
 
@@ -200,8 +213,9 @@ function job.new (json, facts, system)
 	function jobs.state (id)
 		local state, why = told (folder (id) .. "/state.json", "zerostem-state/1")
 		if state or why then return state, why end
-		if read (folder (id) .. "/request.json") then
-			return { id = id, state = "queued", permille = 0, stage = "", eta_s = -1, device = "", error = "", code = 0 }
+		local request, in_use = read (folder (id) .. "/request.json")
+		if request or in_use then
+			return lately (folder (id) .. "/state.json") or { id = id, state = "queued", permille = 0, stage = "", eta_s = -1, device = "", error = "", todo = "", code = 0 }
 		end
 		return nil, "The job " .. id .. " is no longer in the spool. Separate the region again.", true
 	end
@@ -225,6 +239,12 @@ function job.new (json, facts, system)
 		return system.now () - beats.at
 	end
 
+	-- What happened and what to do, for people: a file that an older ZeroStem wrote holds both in `error`.
+	local function sentences (ended)
+		local todo = type (ended.todo) == "string" and ended.todo or ""
+		return todo == "" and ended.error or ended.error .. " " .. todo
+	end
+
 	-- How a job stands, for people and scripts: its state.json with `said`, a line that can be shown, and `ended`, whether
 	-- there is nothing left to wait for. Otherwise as `jobs.state`.
 	function jobs.look (id)
@@ -234,7 +254,7 @@ function job.new (json, facts, system)
 		for key, value in pairs (state) do shown[key] = value end
 		shown.ended = state.state == "failed" or state.state == "cancelled" or jobs.result (id) ~= nil
 		if state.state == "failed" then
-			shown.said = state.error
+			shown.said = sentences (state)
 		elseif state.state == "cancelled" then
 			shown.said = "Stopped."
 		elseif shown.ended then
@@ -311,7 +331,7 @@ function job.new (json, facts, system)
 		if not answer and not why then return nil end
 		os.remove (path)
 		if why then return false, why end
-		if answer.error ~= "" then return false, answer.error end
+		if answer.error ~= "" then return false, sentences (answer) end
 		return true
 	end
 

@@ -26,6 +26,8 @@ local function read_unicode (text, at)
 		local low = text:match ("^\\u([dD][c-fC-F]%x%x)", after)
 		if not low then fail (text, at, "half of a surrogate pair") end
 		code, after = 0x10000 + (code - 0xD800) * 0x400 + tonumber (low, 16) - 0xDC00, after + 6
+	elseif code >= 0xDC80 and code <= 0xDCFF then
+		return string.char (code - 0xDC00), after -- a path's byte that is no UTF-8, as Python writes it
 	elseif code >= 0xDC00 and code < 0xE000 then
 		fail (text, at, "half of a surrogate pair")
 	end
@@ -38,12 +40,11 @@ local function read_string (text, at)
 	while true do
 		local stop = text:find ('["\\\0-\31]', at)
 		if not stop then fail (text, #text, "a string does not end") end
+		if not utf8.len (text:sub (at, stop - 1)) then fail (text, stop, "a string is not UTF-8") end
 		parts[#parts + 1] = text:sub (at, stop - 1)
 		local found = text:sub (stop, stop)
 		if found == '"' then
-			local whole = table.concat (parts)
-			if not utf8.len (whole) then fail (text, stop, "a string is not UTF-8") end
-			return whole, stop + 1
+			return table.concat (parts), stop + 1
 		elseif found ~= "\\" then
 			fail (text, stop, "a control character in a string")
 		else
@@ -126,11 +127,23 @@ function json.decode (text)
 	return value
 end
 
-local function quoted (text)
-	if not utf8.len (text) then error ("a string is not UTF-8", 0) end
-	return '"' .. text:gsub ('[\0-\31"\\]', function (letter)
+local function escaped (text)
+	return (text:gsub ('[\0-\31"\\]', function (letter)
 		return ({ ['"'] = '\\"', ["\\"] = "\\\\" })[letter] or string.format ("\\u%04x", letter:byte ())
-	end) .. '"'
+	end))
+end
+
+-- A byte that is no UTF-8, as file names may have, becomes the escape that Python writes and reads for it.
+local function quoted (text)
+	local parts, at = {}, 1
+	while at <= #text do
+		local good, bad = utf8.len (text, at)
+		local stop = good and #text + 1 or bad
+		parts[#parts + 1] = escaped (text:sub (at, stop - 1))
+		if not good then parts[#parts + 1] = string.format ("\\udc%02x", text:byte (stop)) end
+		at = stop + 1
+	end
+	return '"' .. table.concat (parts) .. '"'
 end
 
 local function written (value, depth)

@@ -24,6 +24,12 @@ def beside(name: str) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def builders() -> ModuleType:
+    """What makes tiny checkpoints."""
+    return beside("tiny")
+
+
+@pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The folder of a tiny checkpoint (a key of `tiny.py`'s table), made when first asked for. Copy it before you change it."""
     import torch

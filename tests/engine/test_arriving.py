@@ -66,7 +66,7 @@ def test_a_fetch_tells_bytes_of_all_bytes_and_ends(desk: Desk, stocked: "Hub", t
     assert said[0].stage == "asking the hub"
     assert said[-1].stage == "fetched"
     assert isinstance(end, Fail)  # the files are there, and are no weights
-    assert "is damaged" in end.sentence
+    assert "is damaged" in end.said
     assert len(stocked.sent()) == len(stocked.repositories[S])
 
 
@@ -96,7 +96,7 @@ def test_what_is_not_being_fetched_cannot_be_stopped(desk: Desk) -> None:
 def test_other_models_need_no_hub(desk: Desk, hub: "Hub", told: "Queue[Message]", model: str, said: str | None) -> None:
     desk.handle(Fetch("token", "one", model), PEER)
     end = until(told, ended)[-1]
-    assert end == Done("one", "model/fetch", 0) if said is None else isinstance(end, Fail) and said in end.sentence
+    assert end == Done("one", "model/fetch", 0) if said is None else isinstance(end, Fail) and said in end.said
     assert not hub.asked
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy import signal
 
 from engine import audio
 from engine.audio import Source, heard, heard_by, open_source, resampled
@@ -58,22 +59,29 @@ def region(source: Source, size: int = 4096) -> Sound:
     return np.concatenate([block for _, block in source.blocks(size)])
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+LOSSY = {"adpcm.wav": 6e-3, "ogg": 1e-6, "mp3": 1e-5}
+"""How far FFmpeg's decoders, which read these, are from libsndfile's. Opus they decode at 48 kHz, as its RFC says."""
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind != "opus"])
 def test_every_format_is_read_as_libsndfile_reads_it_whole(shelf: Path, kind: str) -> None:
     whole, _ = soundfile.read(shelf / f"x.{kind}", always_2d=True)
     source = open_source(shelf / f"x.{kind}")
     assert (source.rate, source.channels, source.samples, source.start) == (RATE, 2, len(whole), 0)
-    assert source.peak == pytest.approx(np.abs(whole).max(), rel=1e-6)
-    np.testing.assert_allclose(region(source), whole, rtol=0, atol=1e-6 if kind == "mp3" else 0)
+    assert source.peak == pytest.approx(np.abs(whole).max(), rel=2e-2 if kind == "adpcm.wav" else 1e-5)
+    np.testing.assert_allclose(source.mean, whole.mean(axis=0), atol=1e-3)
+    np.testing.assert_allclose(region(source), whole, rtol=0, atol=LOSSY.get(kind, 0))
 
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_region_is_the_same_stretch_of_every_format(shelf: Path, kind: str) -> None:
     whole = region(open_source(shelf / f"x.{kind}"))
     source = open_source(shelf / f"x.{kind}", 0.7501, 0.25)
-    assert (source.start, source.length, source.samples) == (6001, 2000, len(whole))
-    np.testing.assert_array_equal(region(source, 777), whole[6001:8001])
-    assert source.peak == np.abs(whole[6001:8001]).max()
+    rate = 48_000 if kind == "opus" else RATE
+    first, length = round(0.7501 * rate), rate // 4
+    assert (source.start, source.length, source.samples) == (first, length, len(whole))
+    np.testing.assert_array_equal(region(source, 777), whole[first : first + length])
+    assert source.peak == np.abs(whole[first : first + length]).max()
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -126,15 +134,6 @@ def test_a_length_beyond_the_end_is_cut_at_the_end(tmp_path: Path) -> None:
     source = open_source(save(tmp_path / "x.wav", sound), 90 / RATE, 1e300)
     assert (source.start, source.length) == (90, 10)
     np.testing.assert_array_equal(region(source), sound[90:])
-
-
-def test_a_file_is_only_read_forwards(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise AssertionError("a seek in an MP3 is not exact")
-
-    monkeypatch.setattr(soundfile.SoundFile, "seek", refuse)
-    source = open_source(shelf / "x.mp3", 0.5, 0.5)
-    assert sum(len(block) for _, block in source.blocks(100)) == source.length == 4000
 
 
 @pytest.mark.parametrize("start_s", [-0.001, float("nan"), float("inf"), -float("inf"), 100 / RATE, 5.0, 1e308])
@@ -256,18 +255,6 @@ def test_a_flac_stream_of_unknown_length_is_read_to_its_end(shelf: Path, tmp_pat
     np.testing.assert_array_equal(region(source), region(open_source(shelf / "x.flac", 1.0)))
 
 
-def test_an_mp3_without_a_length_in_its_header_may_be_shorter_than_guessed(tmp_path: Path) -> None:
-    sound = noise(8 * 16000)
-    sound[: 4 * 16000] = 0  # the guess is made from the first, small, frame
-    path = tmp_path / "x.mp3"
-    with soundfile.SoundFile(path, "w", 16000, 2, "MPEG_LAYER_III", format="MP3", bitrate_mode="VARIABLE") as file:
-        file.write(sound)
-    raw = path.read_bytes()
-    path.write_bytes(raw[raw.index(raw[:2], 40) :])  # without its first frame, the header
-    assert b"Xing" not in path.read_bytes()[:2000]
-    assert soundfile.info(path).frames > open_source(path).samples >= len(sound)
-
-
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39])
 @pytest.mark.parametrize("at", [0, 4000, 11999])
 def test_a_sample_that_is_no_number_is_refused_with_its_time(tmp_path: Path, value: float, at: int) -> None:
@@ -292,6 +279,14 @@ def test_a_file_that_changes_between_scan_and_reading_is_refused(tmp_path: Path)
     save(tmp_path / "x.wav", noise(500))
     with pytest.raises(BadAudio, match="changed"):
         region(source)
+
+
+@pytest.mark.parametrize("start_s", [0.0, 1.4])
+def test_a_flac_that_ends_too_soon_is_cut_off_and_did_not_change(shelf: Path, tmp_path: Path, start_s: float) -> None:
+    raw = (shelf / "x.flac").read_bytes()
+    (tmp_path / "x.flac").write_bytes(raw[: len(raw) // 2])
+    with pytest.raises(BadAudio, match="cut off or damaged"):
+        open_source(tmp_path / "x.flac", start_s, 0.01)
 
 
 @pytest.mark.parametrize(
@@ -361,14 +356,24 @@ def test_resampling_does_not_shift_the_sound(source: int, target: int) -> None:
     np.testing.assert_allclose(made, wave(target), atol=2e-4)
 
 
+def high_passed(pieces: Iterable[Any], rate: int) -> Sound:
+    """Without what nobody hears, the whole at once."""
+    sections = signal.butter(2, audio.LOWEST_HZ, "highpass", fs=rate, output="sos")
+    filtered: Sound = signal.sosfilt(sections, np.concatenate(list(pieces)), axis=0)
+    return filtered
+
+
 def test_a_mono_model_hears_the_fold_of_the_region_at_its_rate(tmp_path: Path) -> None:
     sound = noise(150_000)
     source = open_source(save(tmp_path / "x.wav", sound, 44100), 1.0)
-    mean = sound[44100:].mean(axis=1).astype("f4")
+    mean = sound[44100:].mean(axis=1)
+    mean = (mean - mean.mean()).astype("f4")
     made = np.concatenate(list(heard(source, Hertz(16000))))
     assert made.dtype == np.float32
-    np.testing.assert_array_equal(made, np.concatenate(list(resampled([mean], Hertz(44100), Hertz(16000)))))
-    np.testing.assert_array_equal(np.concatenate(list(heard(source, Hertz(44100)))), mean)
+    expected = high_passed(resampled([mean], Hertz(44100), Hertz(16000)), 16000)
+    np.testing.assert_allclose(made, expected, rtol=0, atol=1e-6)
+    same = np.concatenate(list(heard(source, Hertz(44100))))
+    np.testing.assert_allclose(same, high_passed([mean], 44100), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("rate", [16000, 44100])
@@ -376,8 +381,27 @@ def test_a_stereo_model_hears_stereo_as_it_is_and_anything_else_folded_on_both_s
     sound = noise(50_000)
     stereo = open_source(save(tmp_path / "x.wav", sound, 44100))
     made = np.concatenate(list(heard_by(stereo, Hertz(rate), 2)))
-    sides = [np.concatenate(list(resampled([side.astype("f4")], Hertz(44100), Hertz(rate)))) for side in sound.T]
-    np.testing.assert_array_equal(made, np.stack(sides, 1))
+    for number, side in enumerate(sound.T):
+        alone = open_source(save(tmp_path / "side.wav", side[:, None], 44100))
+        np.testing.assert_allclose(made[:, number], np.concatenate(list(heard(alone, Hertz(rate)))), rtol=0, atol=1e-6)
     mono = open_source(save(tmp_path / "y.wav", sound[:, :1], 44100))
     both = np.concatenate(list(heard_by(mono, Hertz(rate), 2)))
     np.testing.assert_array_equal(both, np.stack([np.concatenate(list(heard(mono, Hertz(rate))))] * 2, 1))
+
+
+@pytest.mark.parametrize("offset", [0.02, 0.1, 0.4, -0.4])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_model_hears_no_offset_and_no_step_where_it_begins(tmp_path: Path, offset: float, channels: int) -> None:
+    sound = 0.5 * noise(50_000)
+    plain = np.concatenate(list(heard_by(open_source(save(tmp_path / "x.wav", sound, 44100)), Hertz(16000), channels)))
+    moved = np.concatenate(list(heard_by(open_source(save(tmp_path / "y.wav", sound + offset, 44100)), Hertz(16000), channels)))
+    assert np.abs(moved - plain).max() < 1e-6
+    assert np.abs(moved.mean(axis=0)).max() < 1e-3
+
+
+@pytest.mark.parametrize(("hertz", "least_db", "most_db"), [(2, -200, -35), (10, -200, -11), (40, -0.5, 0), (80, -0.1, 0)])
+def test_a_model_hears_from_twenty_hertz_on(hertz: float, least_db: float, most_db: float) -> None:
+    wave = np.sin(2 * np.pi * hertz * np.arange(160_000) / 16_000).astype("f4")
+    made = np.concatenate(list(audio.audible(cut(wave, [7, 4000]), Hertz(16_000))))
+    level_db = 20 * np.log10(np.abs(made[80_000:]).max())
+    assert least_db <= level_db <= most_db + 1e-6

@@ -20,6 +20,8 @@ from engine.inversion import INVERSIONS
 from engine.inversion.base import Ladder, Trail, descend
 from host_bridge.errors import BadModel, BadRequest
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 WORDS = 16
 FACTOR = 0.9392935633659363

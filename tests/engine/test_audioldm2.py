@@ -15,6 +15,8 @@ from engine.inversion import INVERSIONS
 from engine.inversion.base import Ladder, Trail, descend
 from host_bridge.errors import BadModel
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 PROMPTS = ["a dog", "", "rain on a roof"]
 

@@ -17,6 +17,8 @@ from engine.inversion import INVERSIONS
 from engine.inversion.base import Ladder, Trail, descend
 from host_bridge.errors import BadModel
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 BLACK, WHITE = math.log(1e-5), math.log(200)
 

@@ -20,6 +20,8 @@ from engine.passes import Passes
 from engine.separators import SEPARATORS
 from host_bridge.errors import BadModel, BadRequest
 
+pytestmark = pytest.mark.slow
+
 HERE = {"pocket", "gaussian"}
 """Backbones that need no checkpoint from elsewhere."""
 

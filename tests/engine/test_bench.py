@@ -20,6 +20,8 @@ from engine.methods import METHODS
 from engine.separation import Separator
 from host_bridge.errors import CannotWrite, ZeroStemError
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = ["0.5", "-0.5", "1"]
 TINY = bench.Size(mixes=1, regions=1, files=1, forms=1, seconds=0.2, times=1)
 

@@ -19,6 +19,8 @@ from host_bridge.forms import RequestFile, StateFile
 from host_bridge.spool import Spool
 from host_bridge.vocabulary import Job, State, Stem, new_id
 
+pytestmark = pytest.mark.process
+
 OURS = ("daemon", "submit", "watch", "cancel", "ring", "strength", "deliver", "status", "rebuild", "tidy", "stop")
 RATE = 16_000
 WRONG = RequestFile((Stem("drums"),), settings={"complete": True})
@@ -58,8 +60,7 @@ def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", OURS)
 def test_help_is_there_and_loads_nothing_heavy(name: str) -> None:
-    code = f"import sys; from host_bridge import cli; cli.main(['{name}', '--help'])"
-    code = f"import sys\ntry:\n exec({code!r})\nexcept SystemExit:\n print(*sys.modules)"
+    code = f"import sys; from host_bridge import cli; cli.main(['{name}', '--help']); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert f"usage: zerostem {name}" in done.stdout
     assert not {"torch", "numpy", "soundfile", "rich", "watchfiles"} & {*done.stdout.splitlines()[-1].split()}
@@ -69,13 +70,25 @@ def test_help_is_there_and_loads_nothing_heavy(name: str) -> None:
 
 def test_without_a_daemon_status_reads_the_spool(run: Run, shared: Path, song: Path) -> None:
     job = new_id()
-    assert run("status") == (0, "No daemon runs; start one with `zerostem daemon`.\nNo jobs.\n", "")
+    assert run("status") == (0, "No daemon runs. Start one with `zerostem daemon`.\nNo jobs.\n", "")
     Spool(shared / "spool").prepare()
     Spool(shared / "spool").put(job, WRONG, song)
     told: dict[str, Any] = json.loads(run("status", "--json")[1])
     assert told["daemon"]["running"] is False
     assert [(row["id"], row["state"], row["permille"]) for row in told["jobs"]] == [(job, "queued", 0)]
     assert job in run("status")[1]
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff\0", b'{"schema": "zerostem-engine/1"}'])
+def test_a_file_that_a_crash_has_spoilt_counts_as_no_daemon_and_is_named(run: Run, shared: Path, data: bytes) -> None:
+    shared.mkdir(exist_ok=True)
+    (shared / "engine.json").write_bytes(data)
+    sentences = f"No daemon can be found, for {shared / 'engine.json'} is damaged. Start one with `zerostem daemon`, which"
+    assert run("stop")[2].startswith(f"zerostem: {sentences}")
+    code, said, _ = run("status")
+    assert (code, said.startswith(sentences)) == (0, True)
+    assert json.loads(run("status", "--json")[1])["daemon"]["running"] is False
+    (shared / "engine.json").unlink()  # the other tests share this home
 
 
 @pytest.mark.parametrize("words", [("watch",), ("stop",)])
@@ -193,7 +206,7 @@ def test_a_strength_is_set_by_a_stems_number_and_delivered_under_a_new_name(run:
     answer = tmp_path / "answer.json"
     code, out, _ = run("strength", job, "/2", "0.25", "--deliver", "--answer", answer)
     assert (code, out) == (0, f"/2 of {job} is at 25%.\n")
-    assert json.loads(answer.read_text()) == {"schema": "zerostem-answer/1", "error": ""}
+    assert json.loads(answer.read_text()) == {"schema": "zerostem-answer/1", "error": "", "todo": ""}
     with Client.find("test") as client:
         result = client.spool.result(job)
     assert result

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,10 @@ from engine.backbones.gaussian import Gaussian
 from engine.cache import Recall, Shelf
 from engine.inversion import INVERSIONS
 from engine.inversion.base import Ladder, Trail
+from engine.methods import METHODS
+from engine.methods.base import Scene
 from engine.passes import Passes
+from engine.request import Request
 
 MODEL = Gaussian()
 LADDER = Ladder.build(MODEL.schedule, 10)
@@ -79,6 +83,67 @@ def test_the_folder_is_bounded_and_what_was_used_longest_ago_goes_first(tmp_path
     assert shelf.get("old") is not None, "reading counts as use"
     shelf.trim()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "old"]
+
+
+@pytest.mark.parametrize("call", ["utime", "unlink", "stat"])
+@pytest.mark.parametrize("error", [FileNotFoundError, PermissionError])
+def test_an_entry_that_another_process_removes_or_holds_costs_no_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, error: type[OSError]
+) -> None:
+    whole, _ = climb(tmp_path, latents(2))
+    first, second = sorted(tmp_path.iterdir())
+    inner = getattr(os, call)
+
+    def refused(path: Path, *words: object, **more: object) -> object:
+        if Path(path) == first:
+            raise error(path)
+        return inner(path, *words, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, refused)
+        again, _ = climb(tmp_path, latents(2))
+        assert torch.equal(whole.noises, again.noises)
+        Shelf(tmp_path, bound=0).trim()
+    assert not second.exists()
+    assert first.exists() == (call != "utime")
+
+
+def test_an_entry_that_goes_between_reading_and_marking_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = Shelf(tmp_path)
+    shelf.put("key", {"x": torch.ones(3)})
+    inner: Callable[..., None] = os.utime
+
+    def late(path: Path, *words: object, **more: object) -> None:
+        Path(path).unlink()
+        inner(path, *words, **more)
+
+    monkeypatch.setattr(os, "utime", late)
+    kept = shelf.get("key")
+    assert kept is not None
+    assert torch.equal(kept["x"], torch.ones(3))
+
+
+def scene(folder: Path, windows: int) -> Scene:
+    passes, request = Passes(MODEL), Request.of(["0.5", "-0.5"], steps=4, method="joint")
+    features = MODEL.decode(latents(windows))
+    return Scene(passes, Recall(Shelf(folder), passes), MODEL.embed(request.words), features, [*range(windows)], request)
+
+
+@pytest.mark.parametrize("kind", ["presence", "answer"])
+def test_one_new_window_does_not_have_its_whole_group_asked_again(tmp_path: Path, kind: str) -> None:
+    def ask(windows: int, folder: Path) -> tuple[Tensor, Passes]:
+        each = scene(folder, windows)
+        if kind == "presence":
+            return each.memory.judge(each), each.model
+        return each.memory.estimate(METHODS["joint"], each).masks, each.model
+
+    first, asked = ask(2, tmp_path)
+    again, rest = ask(3, tmp_path)
+    whole, _ = ask(3, tmp_path / "elsewhere")
+    torch.testing.assert_close(again, whole)
+    assert torch.equal(again[:, :2], first)
+    assert rest.done.passes * 2 == asked.done.passes
+    assert rest.spared.passes == asked.done.passes
 
 
 def test_a_disk_that_refuses_costs_a_warning_and_no_job(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

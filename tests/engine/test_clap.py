@@ -11,6 +11,8 @@ from engine.bench import clap
 from engine.bench.clap import Clap
 from host_bridge.errors import BadModel
 
+pytestmark = pytest.mark.slow
+
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 

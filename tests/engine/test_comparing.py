@@ -21,6 +21,8 @@ from engine.commands import bench
 from engine.separation import Separator
 from host_bridge.errors import BadRequest
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = ("0.5", "-0.5")
 CLIPS = Path(__file__).parent / "clips"
 

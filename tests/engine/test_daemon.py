@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from host_bridge.forms import RequestFile, read_engine
 from host_bridge.messages import Cancelled, Done, Fail, Progress, Submit
 from host_bridge.spool import KEPT, Spool
 from host_bridge.vocabulary import Stem, new_id
+
+pytestmark = pytest.mark.process
 
 ASK = RequestFile((Stem("drums"), Stem("bass", 0.5)), settings={"steps": 2})
 LONG = replace(ASK, settings={"steps": 200})
@@ -131,25 +133,29 @@ def test_a_folder_renamed_into_the_spool_is_done_without_a_bell(client: Client, 
         assert heard is not None
 
 
-def test_a_cancel_is_answered_within_a_second_and_nothing_is_kept(client: Client, region: Path) -> None:
+def test_a_cancel_is_answered_within_a_second_and_nothing_is_kept(
+    client: Client, region: Path, in_time: Callable[[float, float], None]
+) -> None:
     job = client.submit(LONG, region)
     begun(client, job)
     began = time.monotonic()
     client.cancel(job)
-    assert time.monotonic() - began < 1
+    in_time(time.monotonic() - began, 1)
     assert list(client.watch(job))[-1] == Cancelled(job)
     after = client.submit(ASK, region)  # once it is done, the device has let go of the one before it
     list(client.watch(after))
     assert listing(client.spool.folder(job)) <= KEPT
 
 
-def test_a_file_named_cancel_stops_a_job_that_runs(client: Client, region: Path) -> None:
+def test_a_file_named_cancel_stops_a_job_that_runs(
+    client: Client, region: Path, in_time: Callable[[float, float], None]
+) -> None:
     job = client.submit(LONG, region)
     begun(client, job)
     began = time.monotonic()
     client.spool.drop_cancel(job)
     assert list(client.watch(job))[-1] == Cancelled(job)
-    assert time.monotonic() - began < 1
+    in_time(time.monotonic() - began, 1)
 
 
 def test_a_strength_is_rendered_again_and_the_sum_is_still_the_region(client: Client, region: Path) -> None:

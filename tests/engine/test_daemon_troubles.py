@@ -20,7 +20,7 @@ from host_bridge.messages import Cancelled, Done, Fail, Message
 from host_bridge.vocabulary import Stem
 
 ASK = RequestFile((Stem("drums"),), settings={"steps": 2})
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="`Victim` forks its daemons")
+pytestmark = [pytest.mark.process, pytest.mark.skipif(sys.platform == "win32", reason="`Victim` forks its daemons")]
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +63,12 @@ class Disk:
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
+def disk(tmp_path: Path, need: Callable[..., None]) -> Iterator[Disk]:
+    need("the right to mount a file system")
     place = tmp_path / "home" / "spool"
     place.mkdir(parents=True)
     options = f"size=4m,mode=700,uid={os.getuid()}"
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
+    run("mount", "-t", "tmpfs", "-o", options, "tmpfs", place)
     victim = Victim(tmp_path / "home", "cpu")
     try:
         victim.start()
@@ -93,8 +92,8 @@ def test_a_disk_that_is_full_fails_the_job_in_a_sentence_and_the_next_try_is_don
         ballast = disk.fill()
         last = said_about(client, "waits-for-space")
         assert isinstance(last, Fail)
-        assert "No space left" in last.sentence
-        assert "Free some space" in last.sentence
+        assert "No space left" in last.said
+        assert "Free some space" in last.said
         client.ping()
         ballast.unlink()
         client.retry("waits-for-space")

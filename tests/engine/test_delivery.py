@@ -407,6 +407,116 @@ def test_the_dead_take_nothing_with_them_that_was_edited_or_committed(tmp_path: 
     assert listing(out) == sorted([*FILES, "song.json"])
 
 
+KILLS = """
+import json, os, shutil, signal, sys
+from pathlib import Path
+from engine.delivery import Delivery, clear_the_dead
+from engine.measure import sha256
+
+FILES = ("song - drums.wav", "song - rest.wav")
+
+
+def deliver(out, words, files=FILES):
+    with Delivery(out, files, "song.json") as room:
+        for name in files:
+            room.temporary(name).write_text(words + " of " + name)
+        room.commit({"words": words})
+
+
+def died(left, act):
+    \"\"\"In a process of its own, which is killed at its `left`-th step: before it where that is even, else behind it.\"\"\"
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    steps = [left]
+
+    def at_risk(call):
+        def step(*words, **more):
+            for behind in (0, 1):
+                if behind:
+                    answer = call(*words, **more)
+                if steps[0] == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                steps[0] -= 1
+            return answer
+        return step
+
+    for name in ("rename", "replace", "unlink", "rmdir", "mkdir", "fsync", "link"):
+        setattr(os, name, at_risk(getattr(os, name)))
+    act()
+    os._exit(0)
+
+
+def whole(out):
+    \"\"\"The words of the version that lies there, all of it and nothing else.\"\"\"
+    told = json.loads((out / "song.json").read_text())
+    assert {path.name for path in out.iterdir()} == {*told["files"], "song.json"}, sorted(out.iterdir())
+    for name, was in told["files"].items():
+        assert sha256(out / name) == was, name
+    return told["words"]
+
+
+home, seen, point = Path(sys.argv[1]), [], 0
+while True:
+    out = home / str(point)
+    lost = sys.argv[2] == "one stem is gone"
+    if sys.argv[2] != "nothing is there":
+        deliver(out, "old")
+        if lost:
+            (out / FILES[0]).unlink()
+    if not died(point, lambda: deliver(out, "new")):
+        break
+    again = 0
+    while died(again, lambda: clear_the_dead(out)):  # and killed while it is put right
+        again += 1
+    if (out / "song.json").exists() and not (lost and json.loads((out / "song.json").read_text())["words"] == "old"):
+        seen.append(whole(out))
+    deliver(out, "new")
+    assert whole(out) == "new"
+    point += 1
+print(json.dumps([point, seen]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("before", ["nothing is there", "old results are there", "one stem is gone"])
+def test_a_run_that_is_killed_at_any_step_can_be_run_again_and_leaves_one_whole_version(tmp_path: Path, before: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", KILLS, tmp_path, before], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    points, seen = json.loads(run.stdout)
+    assert points > 20
+    assert set(seen) == {"nothing is there": {"new"}, "one stem is gone": {"new"}}.get(before, {"old", "new"})
+
+
+def test_a_number_that_another_process_has_by_now_keeps_no_killed_run_alive(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    os.utime(killed(out, os.getpid()), (1, 1))
+    delivery.clear_the_dead(out)
+    assert listing(out) == []
+
+
+def test_a_file_put_where_a_killed_run_had_cleared_the_way_stays_and_so_does_the_older_one(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out"
+    deliver(out, words="old")
+    (tmp_path / "copy").mkdir()
+    aside = killed(tmp_path / "copy", dead())
+    (aside / "replaced").mkdir()
+    (out / FILES[0]).rename(aside / "replaced" / FILES[0])
+    (out / FILES[0]).write_text("somebody's")
+    shutil.move(aside, out)
+    with pytest.raises(CannotWrite):
+        deliver(out, words="new")
+    assert (out / FILES[0]).read_text() == "somebody's"
+    (out / FILES[0]).unlink()
+    deliver(out, words="new")
+    assert (out / FILES[0]).read_text() == f"new of {FILES[0]}"
+
+
 def test_the_folder_of_a_run_that_lives_is_left_alone(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()

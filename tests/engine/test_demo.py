@@ -13,6 +13,8 @@ from engine.request import Request
 from host_bridge.errors import BadRequest, CannotWrite
 from presets import DEMO
 
+pytestmark = pytest.mark.slow
+
 STEMS = ("bass", "drums", "trumpet")
 PIECE = slice(0, 44_100 + 1)
 

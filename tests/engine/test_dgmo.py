@@ -1,6 +1,7 @@
 """DGMO's fit: the optimiser against torch's own, what it reaches, and a whole job by it on files."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,15 +11,17 @@ from torch import Tensor
 
 from engine.backbones.gaussian import Gaussian
 from engine.cache import Shelf
-from engine.fit import Fit
+from engine.fit import Fit as Frames
 from engine.methods import METHODS
-from engine.methods.dgmo import DGMO, START, STEPS, fitted, mask
+from engine.methods.dgmo import DGMO, START, STEPS, Fit, fitted, mask
 from engine.request import Request
 from engine.separation import Separator, Wish
 from host_bridge.errors import Cancelled
 from host_bridge.vocabulary import Hertz, Samples
 
-FIT = Fit(Gaussian.grid, Gaussian.rate, Hertz(22_050))
+pytestmark = pytest.mark.slow
+
+FIT = Frames(Gaussian.grid, Gaussian.rate, Hertz(22_050))
 
 
 def bands(frames: int = 5) -> tuple[Tensor, Tensor, Tensor]:
@@ -152,3 +155,78 @@ def test_a_job_is_cancelled_in_the_middle_of_a_fit(separator: Separator, song: P
 
 def test_the_table_knows_who_refines() -> None:
     assert [name for name, method in METHODS.items() if method.refine is not None] == ["dgmo"]
+
+
+def test_the_optimiser_goes_on_from_round_to_round() -> None:
+    """As one optimiser of torch's that meets other references after some steps, and no new one."""
+    sound, shares, spread = bands()
+    others = shares.flip(0)
+    start = torch.full_like(sound, START)
+    ours = Fit.begun(start).further(sound, shares, spread, 30, unhindered).further(sound, others, spread, 30, unhindered)
+    theirs = start.clone().requires_grad_()
+    adam = torch.optim.Adam([theirs], lr=0.01)
+    for step in range(60):
+        adam.zero_grad()
+        masked = ((sound * theirs.sigmoid()) @ spread).log() - (sound @ spread).log()
+        (masked - (shares if step < 30 else others).log()).square().sum().backward()
+        adam.step()
+    torch.testing.assert_close(ours.logits, theirs.detach(), atol=1e-3, rtol=1e-3)
+    anew = fitted(sound, others, spread, 30, fitted(sound, shares, spread, 30, start, unhindered), unhindered)
+    assert float((anew - ours.logits).abs().max()) > 0.01
+
+
+def test_all_rounds_of_a_job_are_steps_of_one_optimiser(
+    separator: Separator, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+    further = Fit.further
+
+    def noted(fit: Fit, magnitudes: Tensor, shares: Tensor, spread: Tensor | None, steps: int, progress: Any) -> Fit:
+        if spread is None:
+            begun.append(fit.steps)
+        return further(fit, magnitudes, shares, spread, steps, progress)
+
+    monkeypatch.setattr(Fit, "further", noted)
+    separator.separate(song, Request.of(["-1"], method="dgmo", mode="ddim", steps=3, rounds=3), Wish(tmp_path / "out"))
+    assert begun == [0, STEPS]
+
+
+def test_fitting_four_references_is_fitting_their_mean() -> None:
+    """By squares in log-magnitude, as the released code fits four mels at once and ours their mean: one mask, one loss but for
+    what the four differ from each other."""
+    sound, shares, spread = bands()
+    several = (shares.log() + 0.3 * torch.randn(4, *shares.shape, generator=torch.Generator().manual_seed(1))).clamp(-9, -0.01)
+    ours = fitted(sound, several.mean(0).exp(), spread, STEPS, torch.full_like(sound, START), unhindered)
+    theirs = torch.full_like(sound, START).requires_grad_()
+    adam = torch.optim.Adam([theirs], lr=0.01)
+    for _ in range(STEPS):
+        adam.zero_grad()
+        masked = ((sound * theirs.sigmoid()) @ spread).log() - (sound @ spread).log()
+        (masked - several).square().mean(0).sum().backward()
+        adam.step()
+    torch.testing.assert_close(mask(ours), mask(theirs.detach()), atol=5e-3, rtol=5e-3)
+
+
+def test_the_loss_reached_with_interpolation_weights_and_with_the_mel_filters_agree_to_one_per_cent() -> None:
+    """Which of the two carries a mask from bins to bands matters to the mask's details, not to how well bands are met, judged
+    by the released code's own loss: squares of log-mel against four references."""
+    from engine.backbones import mel
+
+    frames, generator = 24, torch.Generator().manual_seed(3)
+    sound = torch.randn(1, mel.HOP * frames, generator=generator).mul(0.1)
+    padded = torch.nn.functional.pad(sound, (mel.EDGE, mel.EDGE), mode="reflect")
+    hann = torch.hann_window(mel.WINDOW)
+    magnitudes = torch.stft(padded, mel.WINDOW, mel.HOP, mel.WINDOW, hann, center=False, return_complex=True).abs()[0].T
+    filters = mel.filters(torch.device("cpu")).T
+    interpolated = mel.spread(torch.fft.rfftfreq(mel.WINDOW, 1 / mel.RATE, dtype=torch.float64)).float()
+    bands = magnitudes @ filters
+    smooth = torch.nn.functional.avg_pool1d(torch.rand(1, frames, 64 + 8, generator=generator), 9, 1)[0] - 0.5
+    wanted = (0.5 + 2 * smooth).clamp(0.05, 0.95)  # neighbours ask for much the same, as in any real spectrum
+    several = wanted.log() + 0.5 * torch.randn(4, frames, 64, generator=generator)
+    losses = []
+    for weights in (interpolated, filters):
+        start = torch.full_like(magnitudes, START)
+        found = mask(fitted(magnitudes, several.mean(0).exp(), weights, 3 * STEPS, start, unhindered))
+        heard = ((magnitudes * found) @ filters).log()
+        losses.append(float((heard - (bands.log() + several)).square().mean()))
+    assert losses[0] == pytest.approx(losses[1], rel=0.01)

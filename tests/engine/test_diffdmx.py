@@ -15,6 +15,8 @@ from engine.diffdmx import checkpoint, sampling, training
 from engine.diffdmx.network import DiffDMX, Sizes
 from host_bridge.errors import BadModel
 
+pytestmark = pytest.mark.slow
+
 TINY = Sizes(rate=8000, channels=2, seconds=0.02, strides=(4, 2, 2), generator=(8, 12, 16), conditioner=(8, 8, 12), kernel=3)
 
 

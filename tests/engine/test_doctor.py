@@ -15,6 +15,8 @@ from engine.commands.doctor import main
 from host_bridge import client, forms
 from host_bridge.vocabulary import Job
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_report_covers_every_topic_and_nothing_failed_but_optional_libraries(home: Path) -> None:
     findings = doctor.report()

@@ -23,6 +23,8 @@ from engine.separation import Separator
 from host_bridge.errors import BadRequest
 from host_bridge.vocabulary import Samples
 
+pytestmark = pytest.mark.slow
+
 WINDOWS, FRAMES = 2, 16
 
 

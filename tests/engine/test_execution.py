@@ -24,6 +24,8 @@ from engine.execution.steady import Steady
 from engine.execution.table import EXECUTIONS
 from host_bridge.errors import BadModel, BadRequest
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

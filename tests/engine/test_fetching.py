@@ -21,6 +21,8 @@ from host_bridge.errors import BadModel, BadRequest, Cancelled, CannotWrite, Zer
 if TYPE_CHECKING:
     from tests.engine.hub import Hub
 
+pytestmark = pytest.mark.slow
+
 NAME, S = "audioldm-s-full-v2", "cvssp/audioldm-s-full-v2"
 UNET = "unet/diffusion_pytorch_model.safetensors"
 ROWS = weights.LAYOUTS["audioldm"]
@@ -69,6 +71,42 @@ def test_only_what_the_backbone_reads_is_fetched_and_the_words_around_it(stocked
     sent = set(stocked.sent())
     assert {row[0] for row in ROWS} | {"README.md"} <= sent
     assert not any(name.endswith((".bin", ".ckpt")) for name in sent)
+
+
+def test_weights_in_several_files_are_fetched_with_their_index_and_no_other_form(hub: "Hub") -> None:
+    files = checkpoint()
+    for name in [name for name in files if name.startswith("unet/diffusion_pytorch_model")]:
+        del files[name]
+    stem = "unet/diffusion_pytorch_model"
+    parts = [f"{stem}-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    places = {name: Path(name).name for name in parts}
+    files |= {name: save({name: torch.zeros(500)}) for name in parts}
+    files[f"{stem}.safetensors.index.json"] = json.dumps({"weight_map": places}).encode()
+    files |= {f"{stem}.bin": b"\x80" * 3000, f"{stem}.fp16-00001-of-00001.safetensors": save({"x": torch.zeros(9)})}
+    hub.repositories[S] = files
+    found = whole()
+    assert {*parts, f"{stem}.safetensors.index.json"} <= {*found.files}
+    assert [name for name in hub.sent() if name.startswith(stem)] == sorted([*parts, f"{stem}.safetensors.index.json"])
+    assert set(fetching.verify(found).values()) == {True}
+
+
+def test_half_precision_is_fetched_only_where_there_is_nothing_else(stocked: "Hub") -> None:
+    half = UNET.replace(".safetensors", ".fp16.safetensors")
+    stocked.repositories[S][half] = save({"x": torch.zeros(400)})
+    assert half not in {piece.name for piece in planned().pieces}
+    for name in (UNET, UNET.replace(".safetensors", ".bin")):
+        del stocked.repositories[S][name]
+    assert half in {piece.name for piece in planned().pieces}
+    assert half in whole().files
+
+
+def test_a_t5_tokenizer_that_could_not_be_read_is_refused_before_anything_is_fetched(hub: "Hub") -> None:
+    rows = weights.LAYOUTS["audioldm2"]
+    files = {row[0]: b'{"of": "audioldm2"}' for row in rows if row[0] != "tokenizer_2/tokenizer.json"}
+    hub.repositories["cvssp/audioldm2"] = files | {"tokenizer_2/spiece.model": b"pieces"}
+    with pytest.raises(BadModel, match=r"has no tokenizer_2/tokenizer\.json"):
+        fetching.plan("audioldm2")
+    assert not hub.sent()
 
 
 def test_the_catalogues_name_and_the_hubs_id_mean_the_same(stocked: "Hub") -> None:
@@ -254,11 +292,11 @@ def test_the_command_line_fetches_checks_finds_and_removes(stocked: "Hub", capsy
     assert "CC BY-NC-SA 4.0 (non-commercial)" in told
     assert f"https://huggingface.co/{S}" in told
     assert models.main(["fetch", NAME]) == 0
-    assert models.main(["verify", NAME]) == 0
+    assert models.main(["verify", NAME, "--files"]) == 0
     capsys.readouterr()
     assert models.main(["where", NAME]) == 0
     assert Path(capsys.readouterr().out.strip()) == weights.find(NAME).folder
-    assert models.main(["verify", NAME, "--json"]) == 0
+    assert models.main(["verify", NAME, "--files", "--json"]) == 0
     assert set(json.loads(capsys.readouterr().out)["files"].values()) == {True}
     assert models.main(["fetch", NAME]) == 0
     assert "here and whole" in capsys.readouterr().out

@@ -1,5 +1,6 @@
 """What is put into the inbox comes out separated or is told why not, once it has arrived, and nothing is lost or done twice."""
 
+import os
 import re
 import signal
 import subprocess
@@ -13,13 +14,15 @@ import pytest
 import soundfile
 
 from engine.batch.crew import Watch
-from engine.batch.inbox import SETTLED_S, Arrived, Inbox
+from engine.batch.inbox import LOOK_AGAIN_S, SETTLED_S, UNSURE_S, Arrived, Inbox
 from engine.batch.notes import KEYS, plain_name, said_of
 from engine.batch.task import Outcome, Task, attend
 from engine.request import Request
 from engine.separation import Wish, _loaded
 from host_bridge.cli import main
 from host_bridge.errors import BadRequest
+
+pytestmark = pytest.mark.process
 
 RATE = 16_000
 
@@ -73,10 +76,12 @@ def box(tmp_path: Path, clock: Clock) -> Inbox:
 
 
 def arrived(box: Inbox, clock: Clock, workers: Here | None = None) -> list[Arrived]:
-    """All that arrives once two looks have been taken."""
+    """All that arrives once two looks have been taken, and what had failed and did not change."""
     box.ready()
     clock.now += SETTLED_S
-    return list(box.attend(box.ready(), workers or Here()))
+    told = list(box.attend(box.ready(), workers or Here()))
+    clock.now += LOOK_AGAIN_S
+    return [*told, *box.attend([], Here())]
 
 
 def listing(folder: Path) -> list[str]:
@@ -173,6 +178,82 @@ def test_a_file_is_left_alone_until_it_has_stopped_growing(box: Inbox, clock: Cl
     assert box.ready() == [path]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells by a lease who writes")
+def test_a_copy_that_stalls_is_waited_for_as_long_as_it_is_open(box: Inbox, clock: Clock) -> None:
+    whole = song(box.root / "whole.wav").read_bytes()
+    path = box.inbox / "song [drums].wav"
+    with path.open("wb") as copy:
+        copy.write(whole[:5000])
+        copy.flush()
+        for _ in range(5):
+            assert arrived(box, clock) == []
+            clock.now += 7.0
+        copy.write(whole[5000:])
+    (told,) = arrived(box, clock)
+    assert not told.error
+    assert told.moved_to.read_bytes() == whole
+
+
+def test_a_copy_that_is_closed_and_goes_on_after_seven_seconds_comes_out_whole(box: Inbox, clock: Clock) -> None:
+    whole = song(box.root / "whole.wav").read_bytes()
+    path = box.inbox / "song [drums].wav"
+    path.write_bytes(whole[:5000])
+    box.ready()
+    clock.now += SETTLED_S
+    assert list(box.attend(box.ready(), Here())) == []  # it was tried, and is cut off
+    clock.now += 7.0 - SETTLED_S
+    assert box.ready() == []
+    assert list(box.attend([], Here())) == []
+    assert box.waits
+    path.write_bytes(whole)
+    (told,) = arrived(box, clock)
+    assert not told.error
+    assert listing(box.inbox) == ["done/song [drums].wav"]
+
+
+def test_a_note_that_comes_seconds_after_its_file_is_still_followed(box: Inbox, clock: Clock) -> None:
+    song(box.inbox / "song.wav")
+    box.ready()
+    clock.now += SETTLED_S
+    assert list(box.attend(box.ready(), Here())) == []  # nobody said what is wanted
+    (box.inbox / "song.toml").write_text("prompt = 'drums'")
+    (told,) = arrived(box, clock)
+    assert not told.error
+
+
+def test_where_nobody_knows_who_writes_a_file_has_to_lie_still_for_longer(box: Inbox, clock: Clock) -> None:
+    box.writing = lambda _path: None
+    path = song(box.inbox / "song [drums].wav")
+    box.ready()
+    clock.now += UNSURE_S - 0.1
+    assert box.ready() == []
+    clock.now += 0.1
+    assert box.ready() == [path]
+
+
+def test_two_files_with_one_note_are_both_done_as_it_says(box: Inbox, clock: Clock) -> None:
+    song(box.inbox / "song.wav")
+    song(box.inbox / "song.flac", seed=1)
+    (box.inbox / "song.toml").write_text("prompt = 'drums'")
+    told = arrived(box, clock)
+    assert [each.error for each in told] == ["", ""]
+    assert listing(box.inbox) == ["done/song (2).toml", "done/song (2).wav", "done/song.flac", "done/song.toml"]
+    assert sorted(path.name for path in box.outbox.iterdir()) == ["song", "song (2)"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take no such names")
+def test_names_of_any_bytes_and_of_any_length_are_taken(box: Inbox, clock: Clock) -> None:
+    names = [b"bad\xff [drums].wav", b"new\nline\x1b[31m [drums].wav", b"x" * 251 + b".wav", "é".encode() * 125 + b"x.wav"]
+    for seed, name in enumerate(names):
+        song(box.root / "made.wav", seed).rename(box.inbox / os.fsdecode(name))
+    told = arrived(box, clock)
+    assert [each.error for each in told if each.error] == ["No prompt was given."] * 2  # no room for them in the names
+    assert sorted(map(os.fsencode, [each.path.name for each in told])) == sorted(names)
+    assert sorted(os.fsencode(path.name) for path in (box.inbox / "done").iterdir()) == sorted(names[:2])
+    assert {each.moved_to.name for each in told} >= {os.fsdecode(name) for name in names}
+    assert len(list((box.inbox / "failed").glob("*.txt"))) == 2
+
+
 def test_a_note_that_is_still_being_written_is_waited_for(box: Inbox, clock: Clock) -> None:
     path = song(box.inbox / "song.wav")
     box.ready()
@@ -245,6 +326,7 @@ def test_what_was_done_but_not_yet_moved_when_all_ended_is_not_done_twice(box: I
 def at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The command without waiting and without processes; it takes over SIGTERM, which is given back."""
     monkeypatch.setattr("engine.batch.inbox.SETTLED_S", 0.0)
+    monkeypatch.setattr("engine.batch.inbox.LOOK_AGAIN_S", 0.0)
     monkeypatch.setattr("engine.batch.crew.Crew", Here)
     before = signal.getsignal(signal.SIGTERM)
     yield

@@ -124,3 +124,67 @@ def test_an_inversion_says_how_many_passes_it_takes(mode: str) -> None:
 
     inversion.climb(counted, ladder, latents(model), model.embed([""] * 3), SEEDS)
     assert asked == 3 * inversion.passes(ladder) == 3 * 6
+
+
+@pytest.mark.parametrize(
+    ("steps", "depth", "levels"),
+    [
+        (25, 0.7, 17),
+        (100, 0.29, 29),
+        (100, 0.57, 57),
+        (10, 0.7, 7),
+        (50, 0.999, 49),
+        (25, 1.0, 25),
+        (25, 0.01, 0),
+        (3, 1 / 3, 1),
+    ],
+)
+def test_a_start_ratio_between_two_levels_takes_the_lower_one_as_the_released_code(
+    steps: int, depth: float, levels: int
+) -> None:
+    ladder = Ladder.build(Gaussian.schedule, steps, depth)
+    assert len(ladder) == len(ladder.alphas) == len(ladder.below) == levels
+    assert ladder.levels.tolist() == Gaussian.schedule.levels(steps)[:levels].tolist()
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
+def test_ddpm_is_the_published_result_but_for_the_noise_of_the_last_step(strength: float) -> None:
+    """The released code sets the noise of the last step to zero, and each noise leads from one level to the next, so that all
+    above it is the same. Its equations, written out here, on the closed form."""
+    model, ladder = Gaussian(), Ladder.build(Gaussian.schedule, 12)
+    latent, schedule = latents(model)[:1], Gaussian.schedule
+    trail = INVERSIONS["ddpm"].climb(model.noise, ladder, latent, model.embed([""]), SEEDS[:1])
+    steps, alphas = ladder.levels.tolist(), [float(each) for each in schedule.alphas]
+    drawn = torch.randn(12, *latent.shape[1:], generator=torch.Generator().manual_seed(SEEDS[0]))
+
+    def predicted(x: Tensor, at: int, weight: float) -> tuple[Tensor, float]:
+        """Mean and deviation of the step below `at`, under the prompt "0.6" at `weight`."""
+        alpha, below = alphas[steps[at]], alphas[steps[at - 1]] if at else schedule.floor
+        null = model.noise(x, torch.tensor([steps[at]]), model.embed([""]))
+        epsilon = null + weight * (model.noise(x, torch.tensor([steps[at]]), model.embed(["0.6"])) - null)
+        clean = (x - (1 - alpha) ** 0.5 * epsilon) / alpha**0.5
+        variance = (1 - below) / (1 - alpha) * (1 - alpha / below)
+        return below**0.5 * clean + max(1 - below - variance, 0.0) ** 0.5 * epsilon, variance**0.5
+
+    noisy = [latent, *(alphas[t] ** 0.5 * latent + (1 - alphas[t]) ** 0.5 * drawn[k] for k, t in enumerate(steps))]
+    noises = []
+    for at in range(12):
+        mean, deviation = predicted(noisy[at + 1], at, 0.0)
+        noises.append((noisy[at] - mean) / deviation)
+    torch.testing.assert_close(trail.noises[0], torch.stack(noises)[:, 0], atol=1e-4, rtol=1e-4)
+
+    def published(last: float) -> Tensor:
+        x = noisy[-1]
+        for at in reversed(range(12)):
+            mean, deviation = predicted(x, at, strength)
+            x = mean + deviation * noises[at] * (1.0 if at else last)
+        return x
+
+    def ours(noises: Tensor) -> Tensor:
+        return down(model, INVERSIONS["ddpm"], Trail(trail.top, noises), ladder, ["0.6"], strength)[0]
+
+    forgotten = trail.noises.clone()
+    forgotten[:, 0] = 0
+    torch.testing.assert_close(ours(forgotten), published(0.0), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(ours(trail.noises), published(1.0), atol=1e-4, rtol=1e-4)
+    assert float((published(0.0) - published(1.0)).norm() / latent.norm()) > 0.01

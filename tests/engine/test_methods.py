@@ -7,7 +7,7 @@ from torch import Tensor
 from engine.backbones.pocket import Pocket
 from engine.listening import Listener
 from engine.methods import METHODS
-from engine.methods.base import Estimate, exponents, settle
+from engine.methods.base import Estimate, exponents, guidances, settle
 from engine.passes import Passes
 from engine.request import Request
 
@@ -100,24 +100,55 @@ def test_a_window_of_silence_is_not_asked_about(pocket: Pocket) -> None:
     assert told.presence.shape == (1, 0)
 
 
+def settled_by(method: str, masks: Tensor, strengths: list[float]) -> Tensor:
+    """Random masks of a method as they are applied; `masks` are those of full strength."""
+    request = Request.of([f"sound {slot}" for slot in range(len(masks))], strengths)
+    guided = guidances(METHODS[method], request)
+    if guided is not None:  # what such a method would say: the mask to the strength that it was asked for, 1 instead of 0
+        asked = torch.where(guided > 0, guided, torch.ones_like(guided))
+        masks = masks ** asked.reshape(-1, *[1] * (masks.dim() - 1))
+    return settle(masks, exponents(METHODS[method], request), torch.ones(len(masks)), guided)
+
+
 @pytest.mark.parametrize("method", METHODS)
-def test_at_strength_zero_stems_share_the_mixture_equally(method: str) -> None:
-    masks = torch.rand(3, 5, 5, generator=torch.Generator().manual_seed(0)) * 0.3
-    powers = exponents(METHODS[method], Request.of(["a", "b", "c"], 0.0))
-    torch.testing.assert_close(settle(masks, powers, torch.ones(3)), torch.full((3, 5, 5), 1 / 3))
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_at_strength_zero_each_stem_is_the_mixture_however_many_there_are(method: str, count: int) -> None:
+    masks = torch.rand(count, 5, 5, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(settled_by(method, masks, [0.0] * count), torch.ones(count, 5, 5))
 
 
-def test_settled_masks_never_sum_to_more_than_one() -> None:
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("other", [0.0, 0.2, 0.5, 0.9])
+@pytest.mark.parametrize("own", [0.0, 0.4, 1.0])
+def test_a_stem_does_not_change_with_the_strength_of_another(method: str, own: float, other: float) -> None:
+    masks = torch.rand(3, 100, generator=torch.Generator().manual_seed(0))  # half of the bins are claimed twice
+    before, after = (settled_by(method, masks, [own, each, 1.0]) for each in (1.0, other))
+    torch.testing.assert_close(after[0], before[0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(after[2], before[2], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_at_full_strength_nothing_is_given_away_twice_and_more_strength_takes_no_more(method: str) -> None:
     masks = torch.rand(4, 100, generator=torch.Generator().manual_seed(0))
-    for powers in (torch.ones(4), torch.tensor([0.0, 0.2, 0.7, 1.0]), torch.zeros(4)):
-        assert settle(masks, powers, torch.ones(4)).sum(0).max() <= 1 + 1e-6
+    full = settled_by(method, masks, [1.0] * 4)
+    assert full.sum(0).max() <= 1 + 1e-6
+    torch.testing.assert_close(full, masks / masks.sum(0).clamp_min(1))
+    softer = settled_by(method, masks, [0.0, 0.2, 0.7, 1.0])
+    assert (softer >= full - 1e-6).all()
+    assert softer.max() <= 1
+
+
+def test_a_sound_that_is_not_there_takes_nothing_from_the_others() -> None:
+    masks = torch.full((2, 10), 0.8)
+    for guided in (None, torch.ones(2)):
+        assert torch.equal(settle(masks, torch.ones(2), torch.tensor([0, 1]), guided)[1], masks[1])
 
 
 def test_an_absent_stem_is_silent_unless_its_strength_is_zero() -> None:
     masks = torch.full((2, 10), 0.4)
     settled = settle(masks, torch.tensor([0.5, 1.0]), torch.tensor([0, 1]))
     assert settled[0].max() == 0
-    assert settle(masks, torch.tensor([0.0, 1.0]), torch.tensor([0, 1]))[0].min() > 0.7
+    assert settle(masks, torch.tensor([0.0, 1.0]), torch.tensor([0, 1]))[0].min() == 1
 
 
 def test_masks_shrink_steadily_with_strength() -> None:

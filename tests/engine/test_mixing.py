@@ -12,6 +12,8 @@ from engine.bench import manifest, mixing, recipes
 from engine.bench.mixing import Rules
 from host_bridge.errors import BadRequest
 
+pytestmark = pytest.mark.slow
+
 CLIPS = Path(__file__).parent / "clips"
 """Three of ESC-50's clips, all CC0: see CREDITS.tsv beside them."""
 RULES = Rules(count=3, seconds=1.5, rate=16_000)

@@ -11,6 +11,8 @@ from engine import weights
 from engine.commands.models import main
 from host_bridge.errors import BadRequest
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

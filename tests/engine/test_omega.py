@@ -10,6 +10,8 @@ from engine.backbones.pocket.training.heldout import Mix
 from engine.bench import omega
 from engine.bench.windows import Asker
 
+pytestmark = pytest.mark.slow
+
 PARTS = np.random.default_rng(0).standard_normal((2, 20_000))
 
 

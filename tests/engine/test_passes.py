@@ -8,6 +8,7 @@ from torch import Tensor
 
 from engine.backbones.base import Conditioning
 from engine.backbones.gaussian import Gaussian
+from engine.execution.base import is_out_of_memory
 from engine.passes import Passes, Work
 from host_bridge.errors import BadModel, Cancelled
 
@@ -42,6 +43,29 @@ def test_a_model_that_fits_in_no_way_is_refused() -> None:
     model.room = 0
     with pytest.raises(BadModel, match="does not fit"):
         Passes(model)(X, LEVELS, model.embed([""] * 10))
+
+
+@pytest.mark.parametrize("batch", [0, -3])
+def test_a_batch_of_nothing_is_one_of_one_item(batch: int) -> None:
+    model = Small()
+    model.batch = batch
+    torch.testing.assert_close(
+        Passes(model)(X, LEVELS, model.embed(["1"] * 10)), Gaussian().noise(X, LEVELS, model.embed(["1"] * 10))
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "MPS backend out of memory (MPS allocated: 1.0 GB)",
+        "[enforce fail at alloc_cpu.cpp] data. DefaultCPUAllocator: not enough memory: you tried to allocate 1 bytes.",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Failed to allocate memory for requested buffer of size 1",
+        "std::bad_alloc",
+    ],
+)
+def test_a_lack_of_memory_is_known_by_the_words_of_every_allocator(words: str) -> None:
+    assert is_out_of_memory(RuntimeError(words))
 
 
 def test_any_other_error_is_not_taken_for_a_lack_of_memory() -> None:

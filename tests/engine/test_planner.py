@@ -20,6 +20,7 @@ def test_a_batch_on_a_gpu_is_bounded_by_its_memory(size: int, items: int, monkey
     assert planner.batch(Gaussian(torch.device("cuda", 0)), Measured(0.001, 0.0, size, items=8)) == items
 
 
+@pytest.mark.slow
 def test_a_model_is_settled_by_what_was_measured(home: object) -> None:
     model = Pocket(torch.device("cpu"))
     keep(

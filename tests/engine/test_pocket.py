@@ -13,6 +13,8 @@ from engine.backbones.pocket.model import FOLDER
 from engine.backbones.pocket.vocabulary import NAMES, SOURCES, sources
 from host_bridge.errors import BadModel, BadRequest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def pocket() -> Pocket:

@@ -1,6 +1,5 @@
 """Pocket's training: composer, kits, augmentations, bank and loop, all without a soundfont but for the last tests."""
 
-import importlib.util
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,8 @@ from engine.backbones.pocket.training.soundfonts import Soundfont
 from engine.backbones.pocket.training.train import LOWEST, Batches, Recipe, Training, draw_steps, pace, run
 from engine.backbones.pocket.vocabulary import SOURCES
 from host_bridge.errors import ZeroStemError
+
+pytestmark = pytest.mark.slow
 
 TONES = {"low": 200, "middle": 600, "high": 3000, "top": 5000}
 """Sources of a made-up world and what they sound like, in Hz."""
@@ -344,9 +345,9 @@ def test_a_soundfont_that_is_not_installed_is_an_error_that_names_its_package() 
 
 
 @pytest.mark.soundfont
-@pytest.mark.skipif(importlib.util.find_spec("fluidsynth") is None, reason="pyfluidsynth is not installed")
-@pytest.mark.skipif(not (soundfonts.SOUNDS / soundfonts.HELD_OUT.file).exists(), reason="timgm6mb-soundfont is not installed")
+@pytest.mark.needs("libfluidsynth.so.3", "the soundfont TimGM6mb")
 def test_a_soundfont_plays_the_same_take_for_the_same_seed() -> None:
+    pytest.importorskip("fluidsynth", reason="pyfluidsynth is not installed: pip install 'zerostem[train]'")
     player = soundfonts.Player(soundfonts.HELD_OUT)
     part = Part((0,), ("keys",), 40, 80)
     once, again = (soundfonts.render(player, np.random.default_rng(1), part, 1)[0] for _ in range(2))
@@ -357,7 +358,7 @@ def test_a_soundfont_plays_the_same_take_for_the_same_seed() -> None:
 
 
 @pytest.mark.soundfont
-@pytest.mark.skipif(not heldout.SONIC_PI.exists(), reason="sonic-pi-samples is not installed")
+@pytest.mark.needs("the samples of Sonic Pi")
 def test_every_recording_of_the_held_out_table_is_there_and_sounds() -> None:
     for files in heldout.RECORDINGS.values():
         for file in files:

@@ -22,6 +22,8 @@ from engine.inversion.base import Ladder, descend
 from engine.request import Request
 from engine.separation import Separator, Wish
 
+pytestmark = pytest.mark.slow
+
 Sound = NDArray[np.float64]
 Run = Callable[..., tuple[Sound, Sound, dict[str, Any]]]
 

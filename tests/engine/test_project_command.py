@@ -13,6 +13,8 @@ from engine.commands import project as command
 from host_bridge.cli import main
 from host_bridge.hosts.files.tracks import Track, read
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "host_bridge" / "hosts" / "files" / "schema" / "Project.xsd"
 RATE = 48_000

@@ -15,6 +15,8 @@ from engine.commands import bench_speed
 from engine.passes import Work
 from host_bridge.errors import BadRequest
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = ("0.5", "-1", "0.3")
 CPU = torch.device("cpu")
 

@@ -10,6 +10,8 @@ from engine import weights
 from engine.backbones import BACKBONES, load
 from engine.backbones.base import Backbone, noised
 
+pytestmark = pytest.mark.slow
+
 FETCHED = [key for key in BACKBONES if any(each.backbone == key and each.hub for each in weights.CATALOGUE.values())]
 HEIGHTS, LIMIT = (0.3, 0.5), 0.6
 """Where the noise is asked about, and how much of the error of the best answer that needs no network may be left."""

@@ -11,16 +11,21 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from numpy.typing import NDArray
 
-from engine import audio, measure
+from engine import algorithm, audio, measure
 from engine.backbones.pocket import Pocket
 from engine.cache import Shelf
+from engine.inversion import INVERSIONS
 from engine.listening import GROUP_BYTES, at_once
+from engine.methods import METHODS, joint
 from engine.request import Request
 from engine.separation import Separator, Wish, separate
 from host_bridge.bwf import Writer, time_reference
 from host_bridge.errors import BadModel, BadRequest, Cancelled, CannotWrite
 from host_bridge.vocabulary import Hertz, Samples
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +70,8 @@ def test_the_sidecar_says_what_was_asked_done_and_measured(separator: Separator,
     assert told["input"] == {
         "path": str(song), "sha256": measure.sha256(song), "rate": 44_100, "channels": 2, "samples": 4 * 44_100,
     }  # fmt: skip
-    assert told["model"] == {"name": "pocket", "licence": "MIT"}
+    assert told["model"] == {"name": "pocket", "licence": "MIT", "fingerprint": separator.backbone.fingerprint}
+    assert told["algorithm"] == algorithm.version(separator.backbone, METHODS["joint"], INVERSIONS["ddpm"])
     assert (told["method"], told["mode"], told["steps"], told["seed"]) == ("joint", "ddpm", 2, 9)
     assert told["region"] == {"start": 44_100, "length": 88_200}
     (stem,) = told["stems"]
@@ -105,12 +111,39 @@ def test_strength_zero_gives_back_the_mix(separator: Separator, song: Path, meth
     assert measure.null_dbfs(audio.open_source(song), [Path(told["stems"][0]["path"])]) < -60
 
 
-def test_at_strength_zero_several_stems_share_the_mix_equally_and_the_rest_is_silent(separator: Separator, song: Path) -> None:
-    told = run(separator, song, "drums", "bass", "piano", strength=0)
-    mix = soundfile.read(song)[0]
-    for stem in told["stems"]:
-        np.testing.assert_allclose(soundfile.read(stem["path"])[0], mix / 3, atol=1e-5)
-    assert measure.peak_dbfs(Path(told["rest"])) < -100
+@pytest.mark.parametrize("method", ["joint", "zerosep", "contrast"])
+def test_each_fader_stands_alone_and_the_rest_takes_what_is_left(
+    separator: Separator, song: Path, tmp_path: Path, method: str
+) -> None:
+    def stems(*strengths: float) -> dict[str, NDArray[np.float64]]:
+        out = tmp_path / " ".join(map(str, strengths))
+        request = Request.of(["drums", "bass"], strengths, method=method, steps=3)
+        told = separator.separate(song, request, Wish(out=out))
+        assert told["null_dbfs"] < -120
+        paths = {"rest": told["rest"]} | {stem["prompt"]: stem["path"] for stem in told["stems"]}
+        return {name: soundfile.read(path)[0] for name, path in paths.items()}
+
+    mix, full = soundfile.read(song)[0], stems(1.0, 1.0)
+    drums_alone, both_at_zero = stems(1.0, 0.0), stems(0.0, 0.0)
+    np.testing.assert_allclose(drums_alone["drums"], full["drums"], atol=1e-6)
+    np.testing.assert_allclose(drums_alone["bass"], mix, atol=1e-5)
+    np.testing.assert_allclose(drums_alone["rest"], -full["drums"], atol=1e-5)
+    for name, sign in (("drums", 1), ("bass", 1), ("rest", -1)):
+        np.testing.assert_allclose(both_at_zero[name], sign * mix, atol=1e-5)
+
+
+def test_an_idea_that_changes_a_method_is_heard_at_once(
+    separator: Separator, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = run(separator, song, wish=Wish(tmp_path / "before"))
+    assert run(separator, song, wish=Wish(tmp_path / "same"))["network_passes"] == 0
+    monkeypatch.setattr(joint, "POWER", 4.0)
+    after = run(separator, song, wish=Wish(tmp_path / "after"))
+    assert after["network_passes"] > 0
+    assert after["files"] != before["files"]
+    assert after["algorithm"] != before["algorithm"]
+    fresh = Separator(separator.backbone, Shelf(tmp_path / "another cache"))
+    assert run(fresh, song, wish=Wish(tmp_path / "fresh"))["files"] == after["files"]
 
 
 def test_a_highlight_is_the_mix_with_its_stem_raised(separator: Separator, song: Path) -> None:

@@ -19,6 +19,8 @@ from engine.request import Request
 from engine.separation import Separator, Wish
 from host_bridge.errors import BadModel
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 not_ours = pytest.mark.filterwarnings("ignore:Should have:UserWarning")

@@ -22,6 +22,8 @@ from engine.suggesting import Suggestion
 from host_bridge.errors import BadModel, BadRequest, Cancelled
 from host_bridge.vocabulary import Hertz
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 
 

@@ -111,7 +111,7 @@ class House:
         told = self.spool.state(message.id)
         ends: dict[str, Message] = {
             "done": Done(message.id, message.address, 2),
-            "failed": Fail(message.id, message.address, told.code, told.error),
+            "failed": Fail(message.id, message.address, told.code, told.error, told.todo),
             "cancelled": Cancelled(message.id),
         }
         return [ends[state]] if state in ends else [accepted]
@@ -199,7 +199,7 @@ class House:
                 self._separate(state)
             except BadRequest as error:
                 self.exchange.step(id_, "fail")
-                self.spool.record(StateFile(Job(id_, "failed"), 1, int(error.code), str(error)), "fail")
+                self.spool.record(StateFile(Job(id_, "failed"), 1, int(error.code), error.what, error.todo), "fail")
                 self.endpoint.tell(Fail.of(error, id_, Submit.address))
 
     def _separate(self, state: StateFile) -> None:

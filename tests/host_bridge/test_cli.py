@@ -13,6 +13,8 @@ from host_bridge import cli
 from host_bridge.errors import BadAudio, BadRequest, Cancelled
 from presets import PresetError
 
+pytestmark = pytest.mark.process
+
 Room = Callable[[list[str]], int]
 HEAVY = ("torch", "diffusers", "transformers", "scipy", "numpy", "matplotlib", "rich")
 
@@ -53,13 +55,13 @@ def test_help_loads_nothing_heavy() -> None:
     assert not {*HEAVY} & {*done.stdout.splitlines()[-1].split()}, done.stderr
 
 
-def test_help_takes_less_than_a_third_of_a_second() -> None:
+def test_help_takes_less_than_a_third_of_a_second(in_time: Callable[[float, float], None]) -> None:
     def once() -> float:
         start = time.perf_counter()
         python("from host_bridge import cli; cli.main(['--help'])")
         return time.perf_counter() - start
 
-    assert min(once() for _ in range(5)) < 0.3  # the best of five: other programs run on this machine too
+    in_time(min(once() for _ in range(5)), 0.3)  # the best of five: other programs run on this machine too
 
 
 def test_version_is_the_distributions(capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,7 +94,7 @@ def test_a_command_gets_its_own_arguments_and_gives_the_exit_code(room: Callable
     [
         (BadAudio("The file is empty.", "Choose another."), 1, "The file is empty. Choose another."),
         (BadRequest("A prompt is empty.", "Name a sound."), 2, "A prompt is empty. Name a sound."),
-        (PresetError("There is no preset 'x'. Choose one."), 2, "There is no preset 'x'. Choose one."),
+        (PresetError("There is no preset 'x'.", "Choose one."), 2, "There is no preset 'x'. Choose one."),
         (KeyboardInterrupt(), 130, "Stopped. Nothing unfinished was kept."),
         (Cancelled(), 130, "Stopped. Nothing unfinished was kept."),
         (
@@ -153,6 +155,46 @@ def test_a_reader_that_leaves_early_is_no_failure_to_talk_about() -> None:
         child.stdout.close()
         assert child.stderr.read() == b""
         assert child.wait(10) == cli.PIPE_CLOSED
+
+
+@pytest.mark.parametrize("word", ["--help", "no such command"])
+def test_streams_that_nobody_reads_or_that_are_full_are_no_failure_to_talk_about(word: str) -> None:
+    code = f"import sys; from host_bridge import cli; sys.exit(cli.main([{word!r}]))"
+    if Path("/dev/full").exists():
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        assert (done.returncode, done.stderr.count("\n")) == (1 if word == "--help" else 2, 1)
+        assert "Traceback" not in done.stderr
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stdout
+        assert child.stderr
+        child.stdout.close()
+        child.stderr.close()
+        assert child.wait(60) == (cli.PIPE_CLOSED if word == "--help" else 2)
+
+
+def test_a_ctrl_c_that_a_library_made_an_error_of_is_a_ctrl_c(
+    room: Callable[[Room], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def main(argv: list[str]) -> int:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as stop:
+            raise ImportError("half a module") from stop
+
+    room(main)
+    assert cli.main(["separate"]) == 130
+    assert capsys.readouterr().err == "zerostem: Stopped. Nothing unfinished was kept.\n"
+
+
+def test_an_error_about_a_name_that_no_encoding_has_is_written_down_and_said(
+    room: Callable[[Room], None], capsys: pytest.CaptureFixture[str], home: Path
+) -> None:
+    room(raising(KeyError("bad\udcff.wav")))
+    assert cli.main(["separate", "bad\udcff.wav"]) == 1
+    assert "zerostem doctor" in capsys.readouterr().err
+    (log,) = (home / "log").iterdir()
+    assert "bad\\udcff.wav" in log.read_text(encoding="utf-8")
 
 
 def test_the_command_is_on_the_path_of_this_environment() -> None:

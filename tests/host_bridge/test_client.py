@@ -62,7 +62,7 @@ def test_a_job_that_is_done_says_so_when_it_is_submitted_again(house: "House", r
 
 
 def test_cancelled_is_answered_within_a_second_and_nothing_is_kept(
-    house: "House", region: Path, request_file: RequestFile
+    house: "House", region: Path, request_file: RequestFile, in_time: Callable[[float, float], None]
 ) -> None:
     house.hold.set()
     with house.client() as client:
@@ -70,7 +70,7 @@ def test_cancelled_is_answered_within_a_second_and_nothing_is_kept(
         time.sleep(0.05)
         began = time.monotonic()
         client.cancel(job)
-        assert time.monotonic() - began < 1
+        in_time(time.monotonic() - began, 1)
         assert [*client.watch(job)][-1] == Cancelled(job)
         assert client.job(job).state == "cancelled"
         assert client.spool.result(job) is None
@@ -84,7 +84,7 @@ def test_a_job_that_failed_says_why_and_may_be_tried_again(house: "House", regio
     with house.client() as client:
         job = client.submit(request_file, region)
         *_, last = client.watch(job)
-        assert last == Fail(job, "job/submit", int(Code.BAD_REQUEST), "The piano is out of tune. Call somebody.")
+        assert last == Fail(job, "job/submit", int(Code.BAD_REQUEST), "The piano is out of tune.", "Call somebody.")
         with pytest.raises(Refused, match="out of tune"):
             client.ring(job)
         house.wrong = lambda _id: None
@@ -241,7 +241,7 @@ def test_whoever_is_notified_hears_of_the_jobs_of_others_and_the_heartbeat(
 
 
 def test_without_a_daemon_the_job_waits_in_the_spool_and_a_sentence_says_so(
-    house: "House", region: Path, request_file: RequestFile
+    house: "House", region: Path, request_file: RequestFile, in_time: Callable[[float, float], None]
 ) -> None:
     nobody = unused_port()
     with house.client(replace(house.engine, udp=nobody, tcp=nobody)) as client:
@@ -249,7 +249,7 @@ def test_without_a_daemon_the_job_waits_in_the_spool_and_a_sentence_says_so(
         began = time.monotonic()
         with pytest.raises(NoDaemon, match="zerostem daemon"):
             client.submit(request_file, region, job)
-        assert time.monotonic() - began < 2
+        in_time(time.monotonic() - began, 2)
     assert house.spool.has(job)
 
 

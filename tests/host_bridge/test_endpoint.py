@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +21,8 @@ import pytest
 from host_bridge import connection, discovery, endpoint, wire
 from host_bridge.discovery import AlreadyRuns
 from host_bridge.endpoint import Endpoint
-from host_bridge.errors import BridgeError, Code
-from host_bridge.forms import RequestFile
+from host_bridge.errors import BadSpool, BridgeError, Code
+from host_bridge.forms import EngineFile, RequestFile
 from host_bridge.messages import (
     ROOT,
     Accepted,
@@ -49,6 +49,8 @@ from host_bridge.vocabulary import new_id
 
 if TYPE_CHECKING:
     from tests.host_bridge.conftest import House
+
+pytestmark = pytest.mark.slow
 
 
 @contextmanager
@@ -317,7 +319,9 @@ def test_what_is_told_from_many_threads_all_arrives(house: "House") -> None:
         assert {framed(line) for _ in ids} == {Accepted(id_, "model/fetch") for id_ in ids}
 
 
-def test_submit_is_accepted_within_milliseconds(house: "House", region: Path, request_file: RequestFile) -> None:
+def test_submit_is_accepted_within_milliseconds(
+    house: "House", region: Path, request_file: RequestFile, in_time: Callable[[float, float], None]
+) -> None:
     took = []
     house.hold.set()
     with datagrams(house) as line:
@@ -328,7 +332,7 @@ def test_submit_is_accepted_within_milliseconds(house: "House", region: Path, re
             while getattr(asked(line, Submit(house.engine.token, job)), "id", "") != job:
                 continue
             took.append(time.perf_counter() - began)
-    assert sorted(took)[50] < 0.01
+    in_time(sorted(took)[50], 0.01)
     for job in house.spool.ids():
         if house.exchange.state(job) == "queued":
             house.exchange.step(job, "cancel")
@@ -399,3 +403,14 @@ def test_a_daemon_that_was_killed_leaves_the_place_free(house: "House") -> None:
         process.kill()
     with discovery.only_one(house.spool.root):
         pass
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has no such owner")
+def test_an_announcement_of_another_user_is_not_believed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    engine = EngineFile(os.getpid(), 1, 1, "1", tmp_path, "token")
+    discovery.announce(engine)
+    assert discovery.found() == engine
+    own = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: own + 1)
+    with pytest.raises(BadSpool, match="another user"):
+        discovery.found()

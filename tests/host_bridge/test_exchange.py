@@ -188,6 +188,27 @@ def test_whoever_is_notified_hears_of_jobs_and_beats_but_not_the_answers_to_othe
     assert exchange.audience(Heartbeat(2)) == []
 
 
+def test_sentences_which_may_name_files_are_for_those_who_have_shown_the_token(exchange: Exchange) -> None:
+    fail = Fail(JOB, "job/submit", 415, "/home/ada/secret song.wav cannot be read. Check it.")
+    progress = Progress(JOB, 300, "separating (a kept entry was damaged: /home/ada/x)", 5)
+    exchange.receive(FADER, Notify(1))
+    exchange.know([(JOB, "running")])
+    for message in (fail, progress):
+        assert FADER in exchange.audience(message)
+        heard = exchange.as_heard_by(FADER, message)
+        assert "/home" not in str(heard)
+        assert (type(heard), heard.id) == (type(message), JOB)  # type: ignore[attr-defined]
+    heard = exchange.as_heard_by(FADER, fail)
+    assert isinstance(heard, Fail)
+    assert heard.code == fail.code
+    exchange.receive(FADER, Hello(TOKEN, "panel", "", "1", 1))
+    exchange.receive(PANEL, Submit(TOKEN, JOB))
+    for peer in (FADER, PANEL):
+        assert exchange.as_heard_by(peer, fail) == fail
+        assert exchange.as_heard_by(peer, progress) == progress
+    assert exchange.as_heard_by(FADER, Done(JOB, "job/submit", 1)) == Done(JOB, "job/submit", 1)
+
+
 def test_a_lease_ends_after_thirty_silent_seconds_and_any_message_renews_it(exchange: Exchange, clock: Clock) -> None:
     exchange.receive(FADER, Notify(1))
     clock.now = LEASE_S - 1

@@ -1,6 +1,7 @@
 """What host scripts write and read in Lua is what we read and write here."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from host_bridge.bwf import Writer
 from host_bridge.errors import BadRequest
 from host_bridge.forms import RequestFile, StateFile, Timeline
 from host_bridge.spool import Spool
+from host_bridge.text import as_json
 from host_bridge.vocabulary import Hertz, Job, Samples, Stem, is_id, is_stem_name
 
 SHARED = Path(__file__).parents[2] / "host_bridge" / "lua"
@@ -45,8 +47,8 @@ def lua(program: str, interpreter: str, **words: str) -> Any:
 
 
 @pytest.fixture(params=["lua5.4", "lua5.3"])
-def interpreter(request: pytest.FixtureRequest, need: Callable[[dict[str, str]], None]) -> str:
-    need({request.param: request.param})
+def interpreter(request: pytest.FixtureRequest, need: Callable[..., None]) -> str:
+    need(request.param)
     return str(request.param)
 
 
@@ -97,10 +99,11 @@ def test_a_spool_that_is_a_file_is_told_of(tmp_path: Path, interpreter: str) -> 
         (StateFile(Job("job-0001", "running", 125, "listening", 65, "cpu"), 1), False, "12 %, listening, 1:05 to go (cpu)"),
         (StateFile(Job("job-0001", "running", 0, "loading"), 1), False, "0 %, loading"),
         (
-            StateFile(Job("job-0001", "failed"), 1, 424, "It is too large. Close others."),
+            StateFile(Job("job-0001", "failed"), 1, 424, "No. 5 is too large.", "Close others."),
             True,
-            "It is too large. Close others.",
+            "No. 5 is too large. Close others.",
         ),
+        (StateFile(Job("job-0001", "failed"), 1, 424, "Both in one. As before."), True, "Both in one. As before."),
         (StateFile(Job("job-0001", "cancelled"), 1), True, "Stopped."),
     ],
 )
@@ -113,6 +116,46 @@ def test_how_a_job_stands_is_told_in_a_line(
     spool.record(state, "submit")
     (told,) = lua('show (jobs.look ("job-0001"))', interpreter, SPOOL=str(spool.root), COMMAND="")
     assert (told["ended"], told["said"], told["state"]) == (ended, said, state.job.state)
+
+
+def test_a_file_that_is_replaced_at_this_moment_says_what_it_said_last(spool: Spool, interpreter: str, tmp_path: Path) -> None:
+    """On Windows it cannot be opened then (error 13), or seems to be gone (error 2)."""
+    (tmp_path / "region.wav").write_bytes(b"RIFF")
+    spool.put("first-job", RequestFile((Stem("drums"),)), tmp_path / "region.wav")
+    program = """
+    local open, refused = io.open, nil
+    io.open = function (path, mode)
+        if refused and path:find (refused.name, 1, true) then return nil, path, refused.code end
+        return open (path, mode)
+    end
+    local function look ()
+        local state, why, gone = jobs.state ("first-job")
+        return { state and state.state .. " " .. state.permille or why, gone or false }
+    end
+    local shown = { look () }
+    for _, code in ipairs ({ 13, 2 }) do
+        for _, late in ipairs ({ 1, 60 }) do
+            refused = nil
+            look ()
+            refused = { name = "state.json", code = code }
+            clock = clock + late
+            shown[#shown + 1] = look ()
+        end
+    end
+    refused = { name = "first-job", code = 13 }
+    clock = clock + 60
+    shown[#shown + 1] = look ()
+    refused = { name = "first-job", code = 2 }
+    shown[#shown + 1] = look ()
+    show (table.unpack (shown))
+    """
+    spool.show(StateFile(Job("first-job", "running", 400, "separating", 5, "cpu"), 1))
+    shown = lua(program, interpreter, SPOOL=str(spool.root), COMMAND="/bin/sh")
+    trouble = [f"{spool.root}/first-job/state.json cannot be read. Run `zerostem doctor`.", False]
+    running, queued = ["running 400", False], ["queued 0", False]
+    assert shown[:5] == [running, running, trouble, running, queued]
+    assert shown[5] == trouble
+    assert shown[6][1] is True
 
 
 def test_a_cancel_of_luas_is_one_that_the_daemon_sees(spool: Spool, interpreter: str, tmp_path: Path) -> None:
@@ -221,3 +264,18 @@ def test_shared_lua_needs_nothing_that_a_hosts_sandbox_lacks(name: str) -> None:
         "Session",
     )
     assert not [word for word in lacking if word in code]
+
+
+@pytest.mark.parametrize("name", [b"bad\xff", b"\x80\xfe.wav", "Ü".encode() + b"\xc3", b"plain"])
+def test_lua_reads_and_writes_the_bytes_of_such_a_path(name: bytes, tmp_path: Path, interpreter: str) -> None:
+    (tmp_path / "told.json").write_text(as_json({"path": os.fsdecode(name)}), encoding="utf-8")
+    program = f"""
+    local json = dofile ("{SHARED}/json.lua")
+    local told = json.decode (io.open ("told.json", "rb"):read ("a"))
+    io.open ("path", "wb"):write (told.path)
+    io.open ("again.json", "wb"):write (json.encode (told))
+    """
+    (tmp_path / "program.lua").write_text(program, encoding="utf-8")
+    subprocess.run([interpreter, "program.lua"], cwd=tmp_path, check=True)
+    assert (tmp_path / "path").read_bytes() == name
+    assert os.fsencode(json.loads((tmp_path / "again.json").read_text(encoding="utf-8"))["path"]) == name

@@ -5,8 +5,10 @@ from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
+from pythonosc.osc_message_builder import OscMessageBuilder
 
-from host_bridge import messages, rules
+from host_bridge import messages, rules, wire
+from host_bridge.client import Refused
 from host_bridge.errors import BadAudio, BadMessage, BadRequest, BadSpool, Code, IllegalStep, ZeroStemError
 from host_bridge.messages import (
     ALL,
@@ -137,7 +139,41 @@ def test_a_fail_carries_the_errors_code_and_fits_a_datagram() -> None:
     told = Fail.of(BadAudio("It is\nlong: " + "é" * 5000, "Shorten it."), new_id(), "job/submit")
     assert told.code == Code.BAD_AUDIO
     assert not fault(told)
-    assert len(told.sentence.encode()) <= 900
+    assert len(told.error.encode()) + len(told.todo.encode()) <= 900
+    assert told.todo == "Shorten it."
+
+
+def test_what_happened_and_what_to_do_stay_two_fields_whatever_stands_in_them() -> None:
+    error = BadAudio("Take 1. Drums.wav is cut off. or damaged.", "Copy it again. Then. try.")
+    told = wire.decode(wire.encode(Fail.of(error, new_id(), "job/submit")))
+    assert isinstance(told, Fail)
+    assert (told.error, told.todo) == (error.what, error.todo)
+    refused = Refused(told)
+    assert (refused.what, refused.todo) == (error.what, error.todo)
+
+
+def test_a_sentence_that_is_too_long_leaves_room_for_what_to_do() -> None:
+    told = Fail.of(BadAudio("x" * 5000, "y" * 5000), new_id(), "job/submit")
+    assert (len(told.error), len(told.todo)) == (600, 300)
+
+
+def test_an_error_about_a_name_that_is_no_text_is_still_a_message() -> None:
+    told = Fail.of(BadAudio("bad\udcff\x1b[31m.wav is gone.", "Put it back."), new_id(), "job/submit")
+    assert told.error == r"bad\xff\x1b[31m.wav is gone."
+    assert not fault(told)
+
+
+def test_a_fail_of_the_version_before_and_one_of_the_version_after_are_read() -> None:
+    def packet(*words: str) -> bytes:
+        builder = OscMessageBuilder("/zerostem/1/fail")
+        for value in ("", "job/submit", 415, *words):
+            builder.add_arg(value)
+        return bytes(builder.build().dgram)
+
+    assert wire.decode(packet("It is gone. Put it back.")) == Fail("", "job/submit", 415, "It is gone. Put it back.")
+    assert wire.decode(packet("Gone.", "Put it back.", "later")) == Fail("", "job/submit", 415, "Gone.", "Put it back.")
+    with pytest.raises(BadMessage):
+        wire.decode(packet())
 
 
 def test_any_text_becomes_one_line() -> None:

@@ -4,11 +4,11 @@ import errno
 import json
 import os
 import random
-import shutil
 import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from host_bridge import files, forms, handover
 from host_bridge.errors import BadAudio, BadMessage, BadRequest, BadSpool, CannotWrite
 from host_bridge.forms import RequestFile, Source, StateFile, Timeline
 from host_bridge.recovery import recover
-from host_bridge.spool import Spool
+from host_bridge.spool import Spool, _remove_tree
 from host_bridge.vocabulary import Hertz, Job, Samples, State, Stem, new_id
 
 JOB = "a-job-of-mine"
@@ -27,7 +27,7 @@ SIDECAR = {
     "stems": [{"prompt": "drums", "strength": 1.0, "path": None}, {"prompt": "bass", "strength": 0.5, "path": None}],
 }
 LUA = Path(forms.__file__).parent / "lua" / "json.lua"
-LUAS = [lua for lua in ("lua5.4", "lua5.3") if shutil.which(lua)]
+LUAS = ("lua5.4", "lua5.3")
 windows = pytest.mark.skipif(os.name == "nt", reason="modes and links are POSIX's")
 
 
@@ -369,6 +369,17 @@ def test_a_region_cut_from_sources_is_cut_again(spool: Spool, tmp_path: Path) ->
     assert not (spool.root / JOB / "region.wav").exists()
 
 
+def test_removing_a_folder_minds_what_cannot_be_removed_but_not_what_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "inner").mkdir(parents=True)
+    (tmp_path / "folder" / "file").touch()
+    _remove_tree(tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()
+    _remove_tree(tmp_path / "folder")
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        _remove_tree(tmp_path / "file")
+
+
 def test_files_half_written_when_it_died_are_gone(spool: Spool, job: Path) -> None:
     (job / ".state.json.1234abcd").write_bytes(b"{")
     assert found(spool) == "queued"
@@ -486,16 +497,19 @@ def test_a_source_is_a_regular_file_with_an_absolute_path(tmp_path: Path, monkey
 # The same files in Lua.
 
 
-def lua(program: str, *arguments: str, interpreter: str = "") -> str:
-    if not LUAS:
-        pytest.skip("no Lua here: apt install lua5.4")
+@pytest.fixture(params=LUAS)
+def interpreter(request: pytest.FixtureRequest, need: Callable[..., None]) -> str:
+    need(request.param)
+    return str(request.param)
+
+
+def lua(program: str, *arguments: str, interpreter: str) -> str:
     text = f"local json = assert(loadfile('{LUA.as_posix()}'))(); {program}"
     return subprocess.run(
-        [interpreter or LUAS[0], "-e", text, "-", *arguments], input="", capture_output=True, text=True, check=True
+        [interpreter, "-e", text, "-", *arguments], input="", capture_output=True, text=True, check=True
     ).stdout
 
 
-@pytest.mark.parametrize("interpreter", LUAS or [""])
 def test_lua_reads_what_we_write_and_we_read_what_lua_writes(spool: Spool, job: Path, interpreter: str) -> None:
     record(spool, "running")
     for name in ("request.json", "state.json"):
@@ -505,7 +519,6 @@ def test_lua_reads_what_we_write_and_we_read_what_lua_writes(spool: Spool, job: 
         assert told == {key: [] if value == {} else value for key, value in wanted.items()}
 
 
-@pytest.mark.parametrize("interpreter", LUAS or [""])
 def test_lua_refuses_what_is_no_json_with_a_sentence_and_no_error(tmp_path: Path, interpreter: str) -> None:
     wrong = [
         "",
@@ -530,7 +543,6 @@ def test_lua_refuses_what_is_no_json_with_a_sentence_and_no_error(tmp_path: Path
     assert lua(program, interpreter=interpreter).split() == ["true"] * len(wrong)
 
 
-@pytest.mark.parametrize("interpreter", LUAS or [""])
 def test_lua_keeps_long_positions_and_every_letter(tmp_path: Path, interpreter: str) -> None:
     value = {"start": 2**53 + 1, "half": 0.5, "none": None, "name": 'Ü "♪" \\ / \u0001 😀', "list": [True, [], -3]}
     (tmp_path / "in.json").write_text(json.dumps(value), encoding="utf-8")
@@ -543,3 +555,16 @@ def test_the_lua_reader_needs_nothing_that_a_hosts_sandbox_lacks() -> None:
     assert not [
         word for word in ("require", "rawget", "rawset", "dofile", "debug.", "coroutine", "<const>", "<close>") if word in code
     ]
+
+
+def test_a_failed_jobs_two_sentences_stay_apart_and_a_file_of_the_version_before_is_read(spool: Spool, job: Path) -> None:
+    spool.record(StateFile(Job(JOB, "failed"), 1, 415, "Take 1. Drums.wav is cut off.", "Copy it again."), "fail")
+    state = spool.state(JOB)
+    assert (state.error, state.todo) == ("Take 1. Drums.wav is cut off.", "Copy it again.")
+    path = job / "state.json"
+    told = json.loads(path.read_text())
+    del told["todo"]
+    both = "Take 1. Drums.wav is cut off. Copy it again."
+    path.write_text(json.dumps(told | {"error": both}))
+    before = spool.state(JOB)
+    assert (before.error, before.todo, before.said) == (both, "", both)

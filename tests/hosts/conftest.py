@@ -125,8 +125,8 @@ class Screen:
 
 
 @pytest.fixture(scope="session")
-def screen(need: Callable[[Mapping[str, str]], None]) -> Iterator[Screen]:
-    need({"Xvfb": "xvfb", "xdotool": "xdotool"})
+def screen(need: Callable[..., None]) -> Iterator[Screen]:
+    need("screen")
     read, write = os.pipe()
     words = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1600x1000x24", "-nolisten", "tcp"]
     server = subprocess.Popen(words, pass_fds=[write], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -243,12 +243,12 @@ def ardour(
     mix: NDArray[np.float32],
     screen: "Screen",
     program: "type[Program]",
-    need: Callable[[dict[str, str]], None],
+    need: Callable[..., None],
     ardour_lua: Callable[..., str],
     ardour_safe: dict[str, str],
 ) -> Iterator[Ardour]:
     """Ardour on a session with the mix in it, its settings as `zerostem install ardour` leaves those of a user with actions."""
-    need({"ardour": "ardour", "ardour7-lua": "ardour"})
+    need("ardour", "ardour7-lua")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZEROSTEM_HOME", str(house / "zerostem"))
         ours = places()

@@ -48,9 +48,9 @@ quit ()
 
 
 def test_without_a_window_ardours_own_lua_writes_a_job_that_the_daemon_would_take(
-    tmp_path: Path, need: Callable[[dict[str, str]], None], until: Callable[..., None], ardour_lua: Callable[..., str]
+    tmp_path: Path, need: Callable[..., None], until: Callable[..., None], ardour_lua: Callable[..., str]
 ) -> None:
-    need({"ardour7-lua": "ardour"})
+    need("ardour7-lua")
     program = tmp_path / "zero stem's"
     program.write_text(f'#!/bin/sh\necho "$@" > "{tmp_path}/rung"\n')
     program.chmod(0o755)

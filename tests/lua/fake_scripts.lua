@@ -64,7 +64,7 @@ return function (f, shared)
 	local function window_of ()
 		local window = { open = false, w = 460, h = 100, key = 0 }
 		local functions = {
-			init = function () window.open = true end,
+			init = function () window.open, window.opened = true, (window.opened or 0) + 1 end,
 			quit = function () window.open = false end,
 			getchar = function ()
 				local key = window.open and window.key or -1

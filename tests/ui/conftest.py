@@ -1,7 +1,6 @@
 """What the tests of the panel share: Qt without a screen, a panel that is always closed, and a daemon in a home of its own."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -21,11 +20,6 @@ if TYPE_CHECKING:
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-LIBRARIES = (
-    "libgl1 libegl1 libglib2.0-0 libfontconfig1 libdbus-1-3 libxkbcommon0 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 "
-    "libxkbcommon-x11-0 libxcb-shape0 fonts-dejavu-core xvfb xdotool"
-)
-"""What Qt and the tests under Xvfb want of a Debian system."""
 RATE = 22_050
 PATIENCE_S = 60.0
 
@@ -37,27 +31,10 @@ class Until(Protocol):
 
 
 @pytest.fixture(scope="session")
-def qt() -> None:
+def qt(need: Callable[..., None]) -> None:
     """Qt with its libraries, or the reason why there is none."""
     pytest.importorskip("PyQt6.sip", reason="PyQt6 is not installed: pip install 'zerostem[panel]'")
-    try:
-        import PyQt6.QtWidgets
-    except ImportError as error:
-        if not installed(LIBRARIES):
-            pytest.skip(f"Qt's libraries are missing ({error}): apt-get install {LIBRARIES}")
-        import PyQt6.QtWidgets  # noqa: F401
-
-
-def installed(packages: str) -> bool:
-    """Install what is missing where that is possible: as root, on a Debian system."""
-    if not (hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get")):
-        return False
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    commands = (["apt-get", "update", "-qq"], ["apt-get", "install", "-qq", "--no-install-recommends", *packages.split()])
-    return all(
-        subprocess.run(command, env=environment, capture_output=True, check=False, timeout=300).returncode == 0
-        for command in commands
-    )
+    need("qt")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ui.panel import Panel
     from ui.widgets.machine import Machine
 
-pytestmark = pytest.mark.usefixtures("qt")
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("qt")]
 
 NAME, REPOSITORY = "audioldm-s-full-v2", "cvssp/audioldm-s-full-v2"
 Panels = Callable[..., "Panel"]

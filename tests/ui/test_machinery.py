@@ -10,7 +10,7 @@ from host_bridge.vocabulary import Hertz, Samples
 from ui.models.region import Region
 from ui.models.session import Session
 
-pytestmark = pytest.mark.usefixtures("qt")
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("qt")]
 
 
 class Line:
@@ -69,10 +69,10 @@ def test_what_nobody_answers_is_asked_again_and_what_is_heard_is_not(line: Line,
     assert len(line.said) == 2
     machinery._ask_again()  # silence since
     assert len(line.said) == 3
-    machinery.hear(Fail(asked.id, "model/fetch", 500, "The disk is full. Make room."))
+    machinery.hear(Fail(asked.id, "model/fetch", 500, "The disk of Mr. X is full.", "Make room."))
     machinery._ask_again()
     assert len(line.said) == 3
-    assert machinery.fetches["large"].what == "The disk is full."
+    assert (machinery.fetches["large"].what, machinery.fetches["large"].todo) == ("The disk of Mr. X is full.", "Make room.")
 
 
 def test_what_is_to_stop_is_never_begun_again(line: Line, machinery: Any) -> None:

@@ -24,7 +24,7 @@ pytest.importorskip("pyqtgraph", reason="pyqtgraph is not installed: pip install
 if TYPE_CHECKING:
     from ui.panel import Panel
 
-pytestmark = pytest.mark.usefixtures("qt")
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("qt")]
 
 Panels = Callable[..., "Panel"]
 Until = Callable[..., None]
@@ -66,7 +66,7 @@ def separated(panel: "Panel", song: Path, until: Until, *prompts: str) -> None:
 
 
 def test_from_a_file_to_stems_to_another_strength_without_blocking_the_window(
-    panels: Panels, served: None, song: Path, until: Until
+    panels: Panels, served: None, song: Path, until: Until, in_time: Callable[[float, float], None]
 ) -> None:
     from PyQt6.QtCore import QTimer
 
@@ -91,8 +91,8 @@ def test_from_a_file_to_stems_to_another_strength_without_blocking_the_window(
     heart.stop()
     # Another process may take the core away from us, so of the pauses only all but the longest few must be short; what
     # the window's thread itself computed between two beats must be short always.
-    assert max(busy_ms) < SLOW_MS
-    assert np.quantile(gaps_ms, 0.995) < SLOW_MS
+    in_time(max(busy_ms), SLOW_MS)
+    in_time(float(np.quantile(gaps_ms, 0.995)), SLOW_MS)
     assert not panel.playback.silent
 
     take = panel.studio.take

@@ -1,10 +1,9 @@
 """A real window on a real X server, driven by a real pointer and real keys; what was to be seen is left as pictures."""
 
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,13 @@ import pytest
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 
-pytestmark = pytest.mark.usefixtures("qt")
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("qt")]
 
 
 @pytest.fixture
-def display() -> Iterator[str]:
+def display(need: Callable[..., None]) -> Iterator[str]:
     """An X server of our own; it chooses its number."""
-    for program in ("Xvfb", "xdotool"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not installed: apt-get install xvfb xdotool")
+    need("screen", "qt on x")
     reading, writing = os.pipe()
     command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1440x900x24", "-nolisten", "tcp"]
     server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)

@@ -21,6 +21,8 @@ from ui.models.player import FADE_S, Player
 from ui.models.reading import File
 from ui.sound import BLOCK_S, NoSound, Speaker, folding, outputs
 
+pytestmark = pytest.mark.process
+
 RATE = 48_000
 NOISE = np.random.default_rng(9).uniform(-0.5, 0.5, (2 * RATE, 2)).astype(np.float32)
 FADE = round(RATE * FADE_S)
@@ -236,19 +238,15 @@ def played(path: Path, device: str, environment: Mapping[str, str]) -> dict[str,
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     if "IndexError" in done.stderr or "no sound card" in done.stderr:
         pytest.skip(f"PortAudio here does not know {device}")
-    if "no PortAudio" in done.stderr or "needs sounddevice" in done.stderr:
-        pytest.skip("PortAudio is not installed: apt install libportaudio2, pip install sounddevice")
     assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return told
 
 
 @pytest.fixture
-def pulse(room: Path) -> Iterator[dict[str, str]]:
+def pulse(room: Path, need: Callable[..., None]) -> Iterator[dict[str, str]]:
     """A PulseAudio of our own whose only card is a null sink at 48 kHz; the environment that leads there."""
-    programs = ("pulseaudio", "parec", "pactl")
-    if missing := [name for name in programs if not shutil.which(name)]:
-        pytest.skip(f"{', '.join(missing)} not installed: apt install pulseaudio pulseaudio-utils libasound2-plugins")
+    need("pulse")
     socket = room / "native"
     environment = os.environ | {
         "XDG_RUNTIME_DIR": str(room),
@@ -275,7 +273,9 @@ def pulse(room: Path) -> Iterator[dict[str, str]]:
         server.wait(10)
 
 
-def test_a_real_sound_server_hears_every_sample_in_its_place(pulse: dict[str, str], room: Path) -> None:
+def test_a_real_sound_server_hears_every_sample_in_its_place(
+    pulse: dict[str, str], room: Path, in_time: Callable[[float, float], None]
+) -> None:
     soundfile.write(room / "noise.wav", NOISE, RATE, subtype="FLOAT")
     heard, told = NOISE[:0], dict[str, Any]()
     for _attempt in range(3):  # a machine that is busy elsewhere may be late, and the server then leaves a gap
@@ -300,13 +300,13 @@ def test_a_real_sound_server_hears_every_sample_in_its_place(pulse: dict[str, st
     else:
         pytest.fail(f"not heard as it was played: {told}, {len(heard)} frames heard")
     assert told["trouble"] == ""
-    assert told["took_s"] == pytest.approx(2, abs=1)
-    assert told["latency_s"] + BLOCK_S < 0.1
+    assert told["took_s"] > 1
+    in_time(told["took_s"], 3)
+    in_time(told["latency_s"] + BLOCK_S, 0.1)
 
 
-def test_a_jack_server_of_another_rate_plays_it_at_its_own(room: Path) -> None:
-    if not shutil.which("jackd"):
-        pytest.skip("jackd is not installed: apt install jackd2")
+@pytest.mark.needs("jack")
+def test_a_jack_server_of_another_rate_plays_it_at_its_own(room: Path, in_time: Callable[[float, float], None]) -> None:
     name = f"zs{os.getpid()}"
     environment = os.environ | {"JACK_DEFAULT_SERVER": name, "JACK_NO_AUDIO_RESERVATION": "1", "JACK_NO_START_SERVER": "1"}
     command = ["jackd", "--no-realtime", "-n", name, "-d", "dummy", "-r", str(RATE), "-p", "1024"]
@@ -323,4 +323,5 @@ def test_a_jack_server_of_another_rate_plays_it_at_its_own(room: Path) -> None:
         server.terminate()
         server.wait(10)
     assert told["trouble"] == ""
-    assert told["took_s"] == pytest.approx(1, abs=0.6)
+    assert told["took_s"] > 0.4
+    in_time(told["took_s"], 1.6)

@@ -61,8 +61,7 @@ def _comes(fetching: Fetching, message: Progress) -> Fetching:
 def _fails(fetching: Fetching, message: Fail) -> Fetching:
     if fetching.state == "stopping":  # it had ended already: there is nothing to stop any more
         return replace(fetching, state="stopped")
-    what, _, todo = message.sentence.partition(". ")
-    return replace(fetching, state="failed", what=f"{what.rstrip('.')}.", todo=todo)
+    return replace(fetching, state="failed", what=message.error, todo=message.todo)
 
 
 HEARD: dict[type[Message], Callable[[Fetching, Any], Fetching]] = {

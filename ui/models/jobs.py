@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from host_bridge.errors import BadRequest, BadSpool
-from host_bridge.forms import RequestFile
+from host_bridge.forms import RequestFile, StateFile
 from host_bridge.messages import Accepted, Cancelled, Done, Fail, JobRow, Message, Progress, Retry, Submit
 from host_bridge.spool import Spool
 from host_bridge.vocabulary import ENDED, STATES, Job, State
@@ -28,6 +28,14 @@ class Row:
     delivers: bool = False
     """It names a folder that its stems are added to."""
     error: str = ""
+    """Of a job that failed: what happened."""
+    todo: str = ""
+    """Of a job that failed: what to do about it."""
+
+    @property
+    def said(self) -> str:
+        """What happened and what to do, as one text; empty where it has not failed."""
+        return f"{self.error} {self.todo}".strip()
 
     @property
     def id(self) -> str:
@@ -54,7 +62,7 @@ class Row:
         """How it stands, in a line: "running 43 %, separating, 12 s left, on cuda:0"."""
         job = self.job
         if job.state == "failed":
-            return texts.FAILED_WHY.format(why=self.error) if self.error else texts.STATES[job.state]
+            return texts.FAILED_WHY.format(why=self.said) if self.error else texts.STATES[job.state]
         if job.state != "running":
             return texts.STATES[job.state]
         device = texts.ON_DEVICE.format(device=job.device) if job.device else ""
@@ -137,18 +145,22 @@ class Jobs:
         try:
             state = self.spool.state(id)
         except BadSpool as error:
-            return replace(known or Row(Job(id, "failed"), id), error=str(error))
+            return replace(known or Row(Job(id, "failed"), id), error=error.what, todo=error.todo)
         if known and known.prompts:
-            return replace(known, job=state.job, error=state.error)
+            return replace(known, job=state.job, error=state.error, todo=state.todo)
         try:
-            return _described(state.job, self.spool.request(id), state.error)
+            return _described(state, self.spool.request(id))
         except (BadRequest, BadSpool) as error:
-            return Row(state.job, id, error=state.error or str(error))
+            if state.error:
+                return Row(state.job, id, error=state.error, todo=state.todo)
+            return Row(state.job, id, error=error.what, todo=error.todo)
 
 
 def _stands(row: Row, message: JobRow) -> Row:
     stands = Job(row.id, message.state, message.permille, message.stage, message.eta_s, message.device)  # type: ignore[arg-type]
-    return replace(row, job=stands, error=row.error if message.state == "failed" else "")
+    if message.state == "failed":
+        return replace(row, job=stands)
+    return replace(row, job=stands, error="", todo="")
 
 
 def _goes_on(row: Row, message: Progress) -> Row:
@@ -160,19 +172,19 @@ def _goes_on(row: Row, message: Progress) -> Row:
 
 def _begins_again(row: Row, message: Accepted) -> Row:
     again = message.what == Retry.address and row.state in ENDED
-    return replace(row, job=Job(row.id, "queued"), error="") if again else row
+    return replace(row, job=Job(row.id, "queued"), error="", todo="") if again else row
 
 
 def _is_done(row: Row, message: Done) -> Row:
     if message.what != Submit.address:
         return row
-    return replace(row, job=replace(row.job, state="done", permille=1000, stage="done", eta_s=0), error="")
+    return replace(row, job=replace(row.job, state="done", permille=1000, stage="done", eta_s=0), error="", todo="")
 
 
 def _has_failed(row: Row, message: Fail) -> Row:
     if message.what != Submit.address:
         return row
-    return replace(row, job=replace(row.job, state="failed"), error=message.sentence)
+    return replace(row, job=replace(row.job, state="failed"), error=message.error, todo=message.todo)
 
 
 HEARD: dict[type[Message], Callable[[Row, Any], Row]] = {
@@ -186,7 +198,8 @@ HEARD: dict[type[Message], Callable[[Row, Any], Row]] = {
 """What the daemon says about jobs, and what a row becomes by it."""
 
 
-def _described(job: Job, request: RequestFile, error: str) -> Row:
+def _described(state: StateFile, request: RequestFile) -> Row:
+    job = state.job
     return Row(
         job=job,
         title=request.name or (request.source[0].path.stem if request.source else job.id),
@@ -195,7 +208,8 @@ def _described(job: Job, request: RequestFile, error: str) -> Row:
         model=request.model or "",
         method=str(request.settings.get("method", "")),
         delivers=request.deliver is not None,
-        error=error,
+        error=state.error,
+        todo=state.todo,
     )
 
 

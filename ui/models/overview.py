@@ -7,12 +7,10 @@ made from these, finer ones from the file itself.
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
-from host_bridge.errors import BadAudio
+from host_bridge.sound import audio_file
 from host_bridge.vocabulary import Progress, quietly
-from ui import texts
 from ui.models.reading import File, Frames, Sound
 from ui.models.region import Region
 
@@ -34,7 +32,9 @@ class Overview:
     """
 
     def __init__(self, source: Path | Region) -> None:
-        self._sound: Sound = source.sound() if isinstance(source, Region) else File(source)
+        known = source.file if isinstance(source, Region) else None
+        self._audio = known or audio_file(source.audio if isinstance(source, Region) else source)
+        self._sound: Sound = source.sound() if isinstance(source, Region) else File(source, self._audio)
         self.path = source.audio if isinstance(source, Region) else source
         self._start = source.start if isinstance(source, Region) else 0
         self.rate, self.channels, self.frames = self._sound.rate, self._sound.channels, self._sound.frames
@@ -55,14 +55,11 @@ class Overview:
 
     def scan(self, progress: Progress = quietly) -> None:
         """Read it all, once; again goes on where it was stopped. Raises BadAudio, and Cancelled through `progress`."""
-        try:
-            with soundfile.SoundFile(self.path) as file:
-                file.seek(self._start + self._read)
-                while not self.whole:
-                    progress(self._read / self.frames, "reading")
-                    self._take(file.read(min(GULP, self.frames - self._read), dtype="float32", always_2d=True))
-        except (soundfile.LibsndfileError, OSError) as error:
-            raise BadAudio(texts.CANNOT_READ.format(name=self.path.name, why=error), texts.CANNOT_READ_TODO) from error
+        with self._audio.opened() as reader:
+            while not self.whole:
+                progress(self._read / self.frames, "reading")
+                block = reader.read(self._start + self._read, min(GULP, self.frames - self._read))
+                self._take(block.astype(np.float32))
         progress(1.0, "reading")
 
     def peaks(self, start_s: float, end_s: float, columns: int) -> Peaks:
@@ -90,8 +87,6 @@ class Overview:
 
     def _take(self, block: Frames) -> None:
         """Fold the next stretch into every level. It begins at a whole cell of the second level."""
-        if not len(block):
-            raise BadAudio(texts.TOO_SHORT.format(name=self.path.name), texts.EXPORT_AGAIN)
         at, count = self._read, len(block)
         padded = np.pad(block, ((0, -count % CELL), (0, 0)), mode="edge").T.reshape(self.channels, -1, CELL)
         fresh = np.stack([padded.min(2), padded.max(2)], -1)

@@ -1,18 +1,18 @@
 """Sound on disk, read where it is needed: a few blocks are kept, never a whole file."""
 
 import os
+import weakref
 from collections import OrderedDict
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from threading import RLock
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
-from host_bridge.errors import BadAudio
+from host_bridge.sound import AudioFile, Reader, audio_file
 from host_bridge.vocabulary import Hertz, Samples
-from ui import texts
 
 Frames = NDArray[np.float32]
 """(frames, channels), full scale +-1."""
@@ -50,42 +50,38 @@ class Sound(Protocol):
 
 
 class File:
-    """An audio file. Raises BadAudio where it cannot be read.
+    """An audio file. Raises BadAudio where it cannot be read, CannotWrite where there is no room to decode it.
 
-    held: stay open, so that a file that is replaced meanwhile can be heard to its end; where the system refuses to replace
-    a file that is open (Windows), it is opened anew for every block.
+    audio: the same file, if it has been looked into before. held: stay open, so that a file that is replaced meanwhile can be
+    heard to its end; where the system refuses to replace a file that is open (Windows), it is opened anew for every block.
     """
 
-    def __init__(self, path: Path, *, held: bool = os.name != "nt") -> None:
+    def __init__(self, path: Path, audio: AudioFile | None = None, *, held: bool = os.name != "nt") -> None:
         self.path = path
+        self.audio = audio or audio_file(path)
         self._lock = RLock()
         self._blocks: OrderedDict[int, Frames] = OrderedDict()
-        self._file: Any = None
-        with self._lock:
-            file = self._opened()
-            self._rate, self._channels, self._frames = file.samplerate, file.channels, file.frames
-            if held:
-                self._file = file
-            else:
-                file.close()
-        if not 0 < self._frames < 2**62:  # libsndfile's length of a stream that does not say how long it is
-            self.close()
-            raise BadAudio(texts.NO_LENGTH.format(name=path.name), texts.EXPORT_AGAIN)
+        self._open = ExitStack()
+        self._held: Reader | None = None
+        if held:
+            with self._lock:
+                self._held = self._open.enter_context(self.audio.opened())
+                weakref.finalize(self, self._open.close)
 
     @property
     def rate(self) -> Hertz:
         """Frames per second."""
-        return Hertz(self._rate)
+        return self.audio.rate
 
     @property
     def channels(self) -> int:
         """How many."""
-        return int(self._channels)
+        return self.audio.channels
 
     @property
     def frames(self) -> Samples:
-        """How long it is, as its header says."""
-        return Samples(self._frames)
+        """How long it is."""
+        return self.audio.samples
 
     def read(self, start: int, count: int) -> Frames:
         """(count, channels) from `start` on, silence outside. Raises BadAudio where the disk refuses."""
@@ -102,9 +98,8 @@ class File:
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+            self._held = None
+            self._open.close()
             self._blocks.clear()
 
     def _block(self, number: int) -> Frames:
@@ -112,31 +107,13 @@ class File:
             if number in self._blocks:
                 self._blocks.move_to_end(number)
                 return self._blocks[number]
-            file = self._file or self._opened()
-            try:
-                file.seek(number * BLOCK)
-                block: Frames = file.read(BLOCK, dtype="float32", always_2d=True)
-            except (soundfile.LibsndfileError, RuntimeError) as error:
-                raise self._refusal(error) from error
-            finally:
-                if file is not self._file:
-                    file.close()
+            begin = number * BLOCK
+            with nullcontext(self._held) if self._held else self.audio.opened() as reader:
+                block: Frames = reader.read(begin, min(BLOCK, self.frames - begin)).astype(np.float32)
             self._blocks[number] = block
             if len(self._blocks) > KEPT:
                 self._blocks.popitem(last=False)
             return block
-
-    def _opened(self) -> Any:
-        if not self.path.is_file():  # opening a pipe would wait for ever
-            raise BadAudio(texts.NO_FILE.format(name=self.path.name), texts.NO_FILE_TODO)
-        try:
-            return soundfile.SoundFile(self.path)
-        except (soundfile.LibsndfileError, TypeError, OSError) as error:
-            raise self._refusal(error) from error
-
-    def _refusal(self, error: Exception) -> BadAudio:
-        what = texts.NO_AUDIO_WHY.format(name=self.path.name, why=str(error).rstrip("."))
-        return BadAudio(what, texts.NO_AUDIO_TODO)
 
 
 class Shifted:

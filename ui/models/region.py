@@ -1,16 +1,13 @@
 """What is open in the panel: a file that was dropped in, or a region that came from a DAW with one of its jobs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import soundfile
-
 from host_bridge.bwf import time_reference
-from host_bridge.errors import BadAudio
 from host_bridge.forms import Source, Timeline
+from host_bridge.sound import AudioFile, audio_file
 from host_bridge.spool import Spool
 from host_bridge.vocabulary import Hertz, Samples
-from ui import texts
 from ui.models.reading import File, Shifted, Sound
 
 
@@ -32,6 +29,8 @@ class Region:
     """Whose it is: reaper, ardour, audacity; empty for a file that was dropped in."""
     job: str = ""
     """The job that it came with."""
+    file: AudioFile | None = field(default=None, compare=False, repr=False)
+    """The file as it was looked into; what is compressed is decoded only once while this is held."""
 
     @property
     def length_s(self) -> float:
@@ -40,7 +39,7 @@ class Region:
 
     def sound(self) -> Sound:
         """Its sound, opened now. Raises BadAudio."""
-        file = File(self.audio)
+        file = File(self.audio, self.file)
         whole = (self.start, self.frames) == (0, file.frames)
         return file if whole else Shifted(file, -self.start, self.frames)
 
@@ -60,20 +59,12 @@ class Region:
 
 
 def of_file(path: Path) -> Region:
-    """A file that somebody dropped in. Raises BadAudio."""
+    """A file that somebody dropped in. Raises BadAudio, CannotWrite."""
     title, path = path.stem, path.resolve()
-    if not path.is_file():
-        raise BadAudio(texts.NO_FILE.format(name=path.name), texts.NO_FILE_TODO)
-    try:
-        about = soundfile.info(path)
-    except (soundfile.LibsndfileError, TypeError) as error:
-        raise BadAudio(texts.NO_AUDIO.format(name=path.name), texts.NO_AUDIO_TODO) from error
-    if not 0 < about.frames < 2**62:
-        raise BadAudio(texts.NO_LENGTH.format(name=path.name), texts.EXPORT_AGAIN)
-    rate = Hertz(about.samplerate)
+    file = audio_file(path)
     stamp = time_reference(path)
-    timeline = None if stamp is None else Timeline(stamp, rate)
-    return Region(path, Samples(0), Samples(about.frames), rate, about.channels, title, timeline)
+    timeline = None if stamp is None else Timeline(stamp, file.rate)
+    return Region(path, Samples(0), file.samples, file.rate, file.channels, title, timeline, file=file)
 
 
 def of_job(spool: Spool, id: str) -> Region | None:  # noqa: A002 - a job's id is called that everywhere
@@ -87,7 +78,7 @@ def of_job(spool: Spool, id: str) -> Region | None:  # noqa: A002 - a job's id i
         whole = of_file(rendered)
         return Region(
             rendered, whole.start, whole.frames, whole.rate, whole.channels,
-            title, request.region or whole.timeline, request.host, id,
+            title, request.region or whole.timeline, request.host, id, whole.file,
         )  # fmt: skip
     if not request.source:
         return None
@@ -95,4 +86,5 @@ def of_job(spool: Spool, id: str) -> Region | None:  # noqa: A002 - a job's id i
     whole = of_file(first.path)
     if len(paths) > 1 or [source.channel for source in request.source] != [*range(whole.channels)]:
         return None  # put together from several files: the daemon cuts it when the job runs
-    return Region(first.path, first.start, first.length, whole.rate, whole.channels, title, request.region, request.host, id)
+    stretch = first.path, first.start, first.length, whole.rate, whole.channels
+    return Region(*stretch, title, request.region, request.host, id, whole.file)

@@ -7,7 +7,7 @@ from typing import Any
 
 from host_bridge.errors import BadRequest
 from host_bridge.files import read_plain
-from host_bridge.forms import RequestFile, Source, Timeline, read_result
+from host_bridge.forms import RequestFile, Source, Timeline, read_result, settings_of
 from host_bridge.vocabulary import Hertz, Samples, Stem
 from ui import texts
 
@@ -105,20 +105,12 @@ def rebuild(told: Mapping[str, Any]) -> RequestFile:
     """The request that makes a result once more, from the same sound. Raises BadRequest where it does not say enough."""
     try:
         source, region, stems = told["input"], told["region"], told["stems"]
-        settings = {key: told[key] for key in ("method", "mode", "steps", "depth", "seed", "complete", "gain_db")}
-        settings |= {
-            "unlike": told["not"],
-            "beyond": any(stem["strength"] > 1 for stem in stems),
-            "generative": any(stem["generative"] for stem in stems),
-            "everything_but": not any(stem["path"] for stem in stems),
-        }
         if not Path(source["path"]).is_file():
             raise BadRequest(texts.SOURCE_GONE.format(path=source["path"]), texts.SOURCE_GONE_TODO)
         return RequestFile(
             stems=tuple(Stem(stem["prompt"], stem["strength"]) for stem in stems),
             model=told["model"]["name"],
-            settings={key: value for key, value in settings.items() if value not in (None, "", False)}
-            | ({} if told["rest"] else {"rest": False}),
+            settings=settings_of(told),
             region=Timeline(Samples(told["time_reference"]), Hertz(source["rate"])),
             source=tuple(
                 Source(Path(source["path"]), channel, Samples(region["start"]), Samples(region["length"]))
@@ -134,6 +126,15 @@ def rebuild(told: Mapping[str, Any]) -> RequestFile:
 def rebuilt(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, bool]:
     """Of each file of the old result: whether it came out the same, byte for byte."""
     return {name: new.get("files", {}).get(name) == digest for name, digest in old.get("files", {}).items()}
+
+
+def reason(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Why files did not come out the same, in a sentence for people."""
+    if old.get("model", {}).get("fingerprint") != new.get("model", {}).get("fingerprint"):
+        return texts.REBUILT_MODEL
+    if old.get("algorithm") != new.get("algorithm"):
+        return texts.REBUILT_VERSION
+    return texts.REBUILT_OTHER_TODO
 
 
 def _name(told: Mapping[str, Any]) -> str:

@@ -212,7 +212,7 @@ class Session:
             "everything_but": self.everything_but,
             **dict(self.dials),
         }
-        return {key: value for key, value in told.items() if value not in (None, "", False)}
+        return {key: value for key, value in told.items() if value is not None and value is not False and value != ""}
 
 
 def _share(strength: float) -> float:

@@ -128,5 +128,4 @@ def _check(name: str) -> None:
 
 
 def _said(error: PresetError) -> ShelfError:
-    what, _, todo = str(error).partition(". ")
-    return ShelfError(f"{what}.", todo or texts.MEND_PRESET)
+    return ShelfError(error.what, error.todo)

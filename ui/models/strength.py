@@ -24,8 +24,8 @@ class Bent:
     """All stems of one mix at other strengths; each of `sounds` is one of them.
 
     rendered: omega of the stems as they are, above 0; a stem rendered at 0 is the mix and says nothing of its mask, so it
-    stays as it is. wanted: omega to be heard. Where the bent masks of a bin sum to more than 1 they share it, as in the
-    engine: so the others give way a little when one is brought nearer to the mix.
+    stays as it is. wanted: omega to be heard. Each stem has a mask of its own, as in the engine: no stem changes when another
+    is brought nearer to the mix.
     """
 
     def __init__(self, mix: Sound, stems: Sequence[Sound], rendered: Sequence[float], wanted: Sequence[float]) -> None:
@@ -58,9 +58,7 @@ class Bent:
         loudness = np.maximum(np.abs(mix), 1e-12)
         shares = [np.minimum(np.abs(stem) / loudness, 1) for stem in stems]
         bent = zip(shares, self._powers, strict=True)
-        masks = [share if power == 1 else share ** np.float32(power) for share, power in bent]
-        most = np.maximum(np.add.reduce(masks), 1)
-        return mix, [mask / most for mask in masks]
+        return mix, [share if power == 1 else share ** np.float32(power) for share, power in bent]
 
     def _spectrum(self, sound: Frames) -> NDArray[np.complex64]:
         """(span, channels) -> (channels, frames, bins)."""

@@ -248,7 +248,7 @@ class JobList(Card):
         if row is None:
             return
         if row.state == "failed":
-            self.facts.setText(row.error)
+            self.facts.setText(row.said)
         elif row.state == "done":
             self.studio.queue.result_of(row.id, lambda result: self._tell(row.id, result))
 

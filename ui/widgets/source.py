@@ -22,6 +22,8 @@ BANDS, EMBLEM = 96, 56
 MOST_COLUMNS = 1600
 READING_MS = 250
 """While a long file is still being read, its waveform is drawn anew this often."""
+ENDINGS = "*.wav *.flac *.aif *.aiff *.caf *.ogg *.opus *.mp3 *.m4a *.w64 *.rf64 *.mp4 *.mov *.mkv *.webm"
+"""Of files that are offered at first; any other can be opened as well."""
 
 
 class Source(Card):
@@ -60,7 +62,7 @@ class Source(Card):
 
     def ask_for_file(self) -> None:
         """Let somebody choose a file."""
-        filters = f"{texts.SOUND_FILES} (*.wav *.flac *.aif *.aiff *.ogg *.mp3 *.w64 *.rf64);;{texts.ALL_FILES} (*)"
+        filters = f"{texts.SOUND_FILES} ({ENDINGS});;{texts.ALL_FILES} (*)"
         path, _ = QFileDialog.getOpenFileName(self, texts.OPEN, "", filters)
         if path:
             self.studio.open_file(Path(path))

@@ -1,6 +1,5 @@
 """Pocket as a backbone: the trained network, its prompt vectors and its codec behind the common protocol."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ import torch
 from safetensors.torch import load
 from torch import Tensor
 
+from engine import fingerprints
 from engine.backbones import griffin_lim, mel
 from engine.backbones.base import Conditioning
 from engine.backbones.pocket.codec import CHANNELS, PatchCodec
@@ -50,9 +50,10 @@ class Pocket:
         self.device = device
         try:
             packed = (folder / "pocket.safetensors").read_bytes()
-            self.fingerprint = hashlib.sha256(packed).hexdigest()[:16]
+            told = (folder / "pocket.json").read_bytes()
+            self.fingerprint = fingerprints.of_bytes(packed, told)
             tensors = {name: tensor.float().to(device) for name, tensor in load(packed).items()}
-            self.sources: list[str] = json.loads((folder / "pocket.json").read_text(encoding="utf-8"))["sources"]
+            self.sources: list[str] = json.loads(told)["sources"]
             self.vectors = tensors.pop("vectors")
             self.codec = PatchCodec(tensors.pop("codec.mean"), tensors.pop("codec.std"))
             self._tensors = tensors

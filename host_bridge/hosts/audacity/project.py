@@ -6,6 +6,7 @@ says where it lies, roughly; then it is moved by a known distance to just after 
 
 import json
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -126,7 +127,7 @@ def export(pipe: Pipe, chosen: Selection, file: Path) -> tuple[Samples, Hertz]:
         pipe.say("SetPreference", {"Name": FORMAT, "Value": usual, "Reload": 0})
     if not file.is_file():
         raise NoAnswer("Audacity has exported nothing.", "Look whether it plays, records or shows a dialog, and try again.")
-    about = soundfile.info(file)
+    about = soundfile.info(os.fsencode(file))
     if not about.frames:
         raise BadAudio("What is selected in Audacity holds no sound.", "Select a part that has a waveform.")
     return Samples(round(chosen.start_s * about.samplerate)), Hertz(about.samplerate)

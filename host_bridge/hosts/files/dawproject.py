@@ -4,6 +4,7 @@ The form is version 1.0 of github.com/bitwig/dawproject; times are in seconds, a
 """
 
 import os
+import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,8 @@ from itertools import count
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-import soundfile
-
-from host_bridge.errors import BadAudio, CannotWrite
+from host_bridge.errors import CannotWrite
+from host_bridge.sound import audio_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def write(path: Path, title: str, tracks: Sequence[Track], tempo: tuple[float, i
     Raises CannotWrite, also when something lies at `path` already, and BadAudio for a file that cannot be read.
     """
     files = list(dict.fromkeys(clip.file for track in tracks for clip in track.clips))
-    names = {file: f"audio/{number:02} {_legal(file.name)}" for number, file in enumerate(files, 1)}
+    names = {file: f"audio/{number:02} {_portable(file.name)}" for number, file in enumerate(files, 1)}
     text = _xml(arrangement(tracks, names, tempo))
     about = ET.Element("MetaData")
     ET.SubElement(about, "Title").text = _legal(title)
@@ -111,16 +111,18 @@ def _clip(clips: ET.Element, clip: Clip, place: str, sound: tuple[int, int, floa
 
 def _sound(file: Path) -> tuple[int, int, float]:
     """Channels, rate in hertz and length in seconds."""
-    try:
-        told = soundfile.info(file)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise BadAudio(f"{file.name} cannot be read: {error}.", "Check that it is there, and whole.") from error
-    return told.channels, told.samplerate, told.frames / told.samplerate
+    told = audio_file(file)
+    return told.channels, told.rate, told.samples / told.rate
 
 
 def _xml(root: ET.Element) -> bytes:
     ET.indent(root)
     return bytes(ET.tostring(root, encoding="UTF-8", xml_declaration=True))
+
+
+def _portable(name: str) -> str:
+    """A file's name as every system can unpack it."""
+    return re.sub(r'[\\/:*?"<>|]', "_", _legal(name))
 
 
 def _legal(text: str) -> str:

@@ -4,10 +4,11 @@ What an item plays is known here only as far as the file says it plainly: a stre
 pitch, without effects of its own. Whatever else an item may do makes it unfit, with the reason.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from host_bridge.hosts.files.rpp import Block, Said, exact, key, words
 
@@ -85,7 +86,7 @@ def read_item(lines: list[bytes], block: Block, number: int, folder: Path, *, in
 
     return Item(
         number=number,
-        name=take.word(b"NAME", 1) or (Path(told).stem if told else f"item {number}"),
+        name=take.word(b"NAME", 1) or (file.stem if file else PureWindowsPath(told).stem) or f"item {number}",
         position_s=position or Fraction(0),
         length_s=length or Fraction(0),
         offset_s=exact(take.word(b"SOFFS", 1)) or Fraction(0),
@@ -113,18 +114,30 @@ def _of_take(take: Said, blocks: list[bytes]) -> Iterator[str]:
             yield "has effects of its own" if name == b"<TAKEFX" else f"has a {name[1:].decode(errors='replace')} of its own"
 
 
-def as_path(word: str) -> Path:
-    """A path of REAPER's, which may have been written on another system."""
-    path = Path(word)
-    return path if "\\" not in word or path.exists() else Path(word.replace("\\", "/"))
+def placed(folder: Path, word: str) -> Path | None:
+    """The path that a word means to a project in `folder`, whichever system wrote it, whether or not anything lies there.
+
+    None where it cannot be on this system: a drive or a network share of Windows elsewhere, a path from the root on Windows.
+    """
+    path = folder / word
+    if _exists(path):
+        return path
+    if os.name == "nt":
+        return None if word.startswith("/") and not word.startswith("//") else path
+    return None if PureWindowsPath(word).drive else folder / word.replace("\\", "/")
 
 
 def found_file(folder: Path, word: str) -> Path | None:
     """The file that a word names from a project's folder; None where there is none."""
-    for path in (folder / word, folder / as_path(word)):
-        try:
-            if path.is_file():
-                return path
-        except (OSError, ValueError):  # too long for a name, or a NUL in it
-            continue
-    return None
+    path = placed(folder, word)
+    try:
+        return path if path is not None and path.is_file() else None
+    except (OSError, ValueError):  # too long for a name, or a NUL in it
+        return None
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False

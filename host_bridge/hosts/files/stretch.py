@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import soundfile
-
+from host_bridge.errors import BadAudio, CannotWrite
 from host_bridge.hosts.files.items import Item
 from host_bridge.hosts.files.tracks import Track
+from host_bridge.sound import audio_file
 from host_bridge.vocabulary import Hertz
 
 _ROUNDED_S = 0.1
@@ -43,10 +43,10 @@ def _stretch(item: Item) -> Stretch | str:
     """Whole samples around what the item plays; or why there are none."""
     assert item.file is not None
     try:
-        told = soundfile.info(item.file)
-    except (soundfile.LibsndfileError, OSError) as error:
-        return f"plays {item.file.name}, which cannot be read ({error})".replace("\n", " ")
-    rate, frames = told.samplerate, told.frames
+        told = audio_file(item.file)
+    except (BadAudio, CannotWrite) as error:
+        return f"plays {item.file.name}, which cannot be read ({error.what.rstrip('.')})".replace("\n", " ")
+    rate, frames = told.rate, told.samples
     first = max(0, math.floor(item.offset_s * rate))
     last = math.ceil((item.offset_s + item.length_s) * rate)
     if item.loops and (item.offset_s < 0 or last > frames + (_ROUNDED_S * rate if item.lossy else 1)):
@@ -54,4 +54,4 @@ def _stretch(item: Item) -> Stretch | str:
     last = min(last, frames)
     if last <= first:
         return "plays only what lies beyond the end of its file"
-    return Stretch(item, item.file, Hertz(rate), first, last - first, item.offset_s - Fraction(first, rate))
+    return Stretch(item, item.file, rate, first, last - first, item.offset_s - Fraction(first, rate))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from host_bridge.hosts.files.items import Item, as_path, read_item
+from host_bridge.hosts.files.items import Item, placed, read_item
 from host_bridge.hosts.files.rpp import BadProject, Block, Said, exact, key, parse, quoted
 
 LARGEST = 1 << 30
@@ -45,7 +45,9 @@ class Project:
     lines: list[bytes]
     tracks: tuple[Track, ...]
     media: Path
-    """The folder where REAPER puts what is recorded."""
+    """The folder where REAPER puts what is recorded; the project's own where this system does not have that one."""
+    media_missing: str
+    """The folder that the project names and this system does not have; "" where it has it."""
     tempo: tuple[float, int, int]
     """Beats per minute at the start, and the time signature."""
 
@@ -123,7 +125,23 @@ def read(path: Path) -> Project:
     beats = exact(said.word(b"TEMPO", 1)) or 0
     count, of = (_whole(said.word(b"TEMPO", at)) or 4 for at in (2, 3))
     tempo = (float(beats) if 0 < beats < 10000 else 120.0, count, of)
-    return Project(path.absolute(), data, lines, tracks, folder / as_path(said.word(b"RECORD_PATH", 1)), tempo)
+    record_path = said.word(b"RECORD_PATH", 1)
+    media = _media(folder, record_path)
+    return Project(path.absolute(), data, lines, tracks, media or folder, "" if media else record_path, tempo)
+
+
+def _media(folder: Path, word: str) -> Path | None:
+    """The folder of recordings that a project in `folder` names; None where this system does not have it.
+
+    It need not be there yet, but a whole path has to begin with a folder that is.
+    """
+    path = placed(folder, word)
+    if path is None or not Path(word).is_absolute():
+        return path
+    try:
+        return path if path.is_dir() or path.parent.is_dir() else None
+    except (OSError, ValueError):
+        return None
 
 
 def _read_track(lines: list[bytes], block: Block, number: int, folder: Path) -> Track:

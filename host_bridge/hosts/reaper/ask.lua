@@ -8,7 +8,7 @@ local FIELDS = {
 	separate = {
 		{ "sounds", "Sounds (commas between)", "" },
 		{ "preset", "or a preset", "" },
-		{ "strength", "Strength (%)", "100" },
+		{ "strength", "Strength (%; empty: the preset's or 100)", "" },
 		{ "heard", "As heard: with effects (y/n)", "n" },
 		{ "mute", "Mute the source (y/n)", "n" },
 		{ "folder", "Stems in a folder track (y/n)", "n" },
@@ -50,7 +50,8 @@ local function meant (job, answers)
 			return nil, "No sound is named. Write what to take out, such as: drums, a female voice."
 		end
 	end
-	if answers.strength then
+	local left_open = answers.sounds and answers.strength and not answers.strength:find ("%S")
+	if answers.strength and not left_open then -- left open: as the preset has it, or the sound alone
 		wanted.strength, why = job.strength (answers.strength)
 		if not wanted.strength then return nil, why end
 	end

@@ -6,7 +6,7 @@ local STEP_S = 0.012 -- of the 30 ms between two pictures
 
 -- tools: jobs, ledger, place, window, say (a sentence that stops nobody).
 function reading.new (tools)
-	local jobs, rows, rung = tools.jobs, {}, false
+	local jobs, rows, rung, shown = tools.jobs, {}, false, false
 	local read = {}
 
 	-- Let go of what is open, once. true, or nil and a sentence where the sound is not whole.
@@ -30,13 +30,15 @@ function reading.new (tools)
 		local request = {
 			stems = {},
 			preset = wanted.preset,
+			strength = wanted.strength, -- of every sound, those of the preset too; nil leaves it to the preset
 			source = row.sound.source,
 			region = row.sound.region,
 			deliver = wanted.deliver,
 			name = tools.name (string.format ("%s %.3fs", region.name, region.start)),
 		}
+		local preset = wanted.preset and wanted.preset ~= "" -- which then says what was left open
 		for index, prompt in ipairs (wanted.prompts) do
-			request.stems[index] = { prompt = prompt, strength = wanted.strength or 1 }
+			request.stems[index] = { prompt = prompt, strength = wanted.strength or (not preset and 1 or nil) }
 		end
 		local good, why = let_go_of (row)
 		if good then good, why = jobs.commit (row.id, request) end
@@ -81,10 +83,15 @@ function reading.new (tools)
 			tools.window.close ()
 			return false
 		end
-		tools.window.show (#rows)
-		for index in pairs (tools.window.draw (rows)) do
-			end_of (rows[index])
-			jobs.abandon (rows[index].id)
+		if not shown then -- once: a window that the person has closed stays closed, and reading goes on
+			shown = true
+			tools.window.show (#rows)
+		end
+		if tools.window.open then
+			for index in pairs (tools.window.draw (rows)) do
+				end_of (rows[index])
+				jobs.abandon (rows[index].id)
+			end
 		end
 		return true
 	end

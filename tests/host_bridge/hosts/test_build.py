@@ -1,7 +1,7 @@
 """A host script becomes one file: read back by Lua itself where there is one."""
 
-import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,8 @@ from host_bridge.hosts.build import SHARED, build, quoted
 
 FACTS = Facts(("/a b/python", "-P", 'say "hi"'), Path("/spool/ü\\n\udcff"), Path("/run/engine.json"))
 
+Run = Callable[[Path, bytes], bytes]
+
 
 def script(folder: Path, text: str) -> Path:
     file = folder / "script.lua"
@@ -18,12 +20,16 @@ def script(folder: Path, text: str) -> Path:
     return file
 
 
-def run(folder: Path, text: bytes) -> bytes:
-    lua = next(filter(None, map(shutil.which, ("lua5.4", "lua5.3", "lua"))), None)
-    if lua is None:
-        pytest.skip("this machine has no Lua")
-    (folder / "built.lua").write_bytes(text)
-    return subprocess.run([lua, "built.lua"], cwd=folder, capture_output=True, check=True).stdout
+@pytest.fixture
+def run(need: Callable[..., None]) -> Run:
+    """Run Lua in a folder -> what it printed."""
+    need("lua5.4")
+
+    def done(folder: Path, text: bytes) -> bytes:
+        (folder / "built.lua").write_bytes(text)
+        return subprocess.run(["lua5.4", "built.lua"], cwd=folder, capture_output=True, check=True).stdout
+
+    return done
 
 
 def test_a_module_beside_the_script_comes_before_a_shared_one_and_is_a_local_of_its_name(tmp_path: Path) -> None:
@@ -47,7 +53,7 @@ def test_what_is_not_such_a_line_stays(tmp_path: Path, line: str) -> None:
     assert build(script(tmp_path, line), FACTS) == line.encode()
 
 
-def test_lua_reads_the_facts_back_byte_for_byte(tmp_path: Path) -> None:
+def test_lua_reads_the_facts_back_byte_for_byte(tmp_path: Path, run: Run) -> None:
     ask = "--@facts\nio.write (table.concat (FACTS.command, '|'), '|', FACTS.spool, '|', FACTS.engine_file)"
     made = build(script(tmp_path, ask), FACTS)
     assert made.isascii()
@@ -55,7 +61,7 @@ def test_lua_reads_the_facts_back_byte_for_byte(tmp_path: Path) -> None:
     assert run(tmp_path, made) == "|".join(words).encode("utf-8", "surrogateescape")
 
 
-def test_a_built_script_runs_with_what_it_includes(tmp_path: Path) -> None:
+def test_a_built_script_runs_with_what_it_includes(tmp_path: Path, run: Run) -> None:
     made = build(script(tmp_path, "--@include json.lua\n--@facts\nio.write (json.encode ({ FACTS.command[2] }))"), FACTS)
     assert run(tmp_path, made) == b'["-P"]'
 

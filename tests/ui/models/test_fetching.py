@@ -7,8 +7,8 @@ from ui.models.fetching import Fetching
 
 COMES = Progress("one", 430, "fetching unet/big_model.bin, 1.1 GB of 2.6 GB", 130)
 HERE = Done("one", Fetch.address, 0)
-FAILS = Fail("one", Fetch.address, 500, "The disk is full. Make room on it.")
-TOO_LATE = Fail("one", StopFetch.address, 404, "No model is fetched under the id one. It has ended.")
+FAILS = Fail("one", Fetch.address, 500, "The disk is full.", "Make room on it.")
+TOO_LATE = Fail("one", StopFetch.address, 404, "No model is fetched under the id one.", "It has ended.")
 STOPS = Cancelled("one")
 BEGUN = Fetching("large", "one")
 

@@ -1,6 +1,7 @@
 """The list of jobs says what the daemon says and what lies in the spool, also where these are five hundred."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,9 +65,10 @@ def test_a_look_tells_what_has_changed_and_reads_nothing_else(jobs: Jobs, monkey
     monkeypatch.setattr(jobs, "_read", counted)
     assert jobs.look() == {"first-job"} == {*read}
     assert row(jobs).line == "running 43 %, separating, 12 s left, on cuda:0"
-    jobs.spool.record(StateFile(Job("first-job", "failed"), 1, 415, "The file is gone. Put it back."), "fail")
+    jobs.spool.record(StateFile(Job("first-job", "failed"), 1, 415, "Take 1. Drums.wav is gone.", "Put it back."), "fail")
     jobs.look()
-    assert row(jobs).line == "failed: The file is gone. Put it back."
+    assert row(jobs).line == "failed: Take 1. Drums.wav is gone. Put it back."
+    assert (row(jobs).error, row(jobs).todo) == ("Take 1. Drums.wav is gone.", "Put it back.")
     jobs.spool.remove("first-job")
     assert jobs.look() == {"first-job"}
     assert [each.id for each in jobs.rows()] == ["second-job"]
@@ -89,10 +91,10 @@ def test_what_the_daemon_says_is_shown_at_once(jobs: Jobs) -> None:
 
 def test_the_end_of_a_job_is_heard(jobs: Jobs) -> None:
     job = "first-job"
-    jobs.hear(Fail(job, "job/submit", 424, "The model is missing. Fetch it."))
-    assert (row(jobs).state, row(jobs).error) == ("failed", "The model is missing. Fetch it.")
+    jobs.hear(Fail(job, "job/submit", 424, "No. 5 is missing.", "Fetch it."))
+    assert (row(jobs).state, row(jobs).error, row(jobs).todo) == ("failed", "No. 5 is missing.", "Fetch it.")
     jobs.hear(Accepted(job, "job/retry"))
-    assert (row(jobs).state, row(jobs).error) == ("queued", "")
+    assert (row(jobs).state, row(jobs).said) == ("queued", "")
     jobs.hear(Fail(job, "job/strength", 500, "Something went wrong."))
     assert row(jobs).state == "queued"
     jobs.hear(Cancelled(job))
@@ -148,7 +150,9 @@ def test_the_result_of_a_job_that_is_done_is_its_sidecar(jobs: Jobs) -> None:
     assert result.stems[0].prompt == "drums"
 
 
-def test_five_hundred_jobs_are_listed_quickly_and_looked_through_more_quickly(spool: Spool) -> None:
+def test_five_hundred_jobs_are_listed_quickly_and_looked_through_more_quickly(
+    spool: Spool, in_time: Callable[[float, float], None]
+) -> None:
     data = forms.write_request(replace(ASK, name="Song"))
     for number in range(500):
         folder = spool.root / f"job-{number:05}"
@@ -163,8 +167,8 @@ def test_five_hundred_jobs_are_listed_quickly_and_looked_through_more_quickly(sp
     assert jobs.look() == set()
     again_s = time.perf_counter() - start
     assert len(jobs.rows()) == 500
-    assert first_s < 3  # 0.1 s on an idle machine
-    assert again_s < 0.5  # 0.01 s
+    in_time(first_s, 3)  # 0.1 s on an idle machine
+    in_time(again_s, 0.5)  # 0.01 s
 
 
 def test_the_queue_is_summed_up_in_a_line(jobs: Jobs) -> None:

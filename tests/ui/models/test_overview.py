@@ -133,5 +133,5 @@ def test_a_file_that_is_shorter_than_it_says_is_refused(written: Write) -> None:
     overview = Overview(file.path)
     with file.path.open("rb+") as raw:
         raw.truncate(100_000)
-    with pytest.raises(BadAudio, match=r"shorter than it says|cannot be read"):
+    with pytest.raises(BadAudio, match="changed while it was read"):
         overview.scan()

@@ -244,7 +244,7 @@ def test_a_file_that_cannot_be_read_any_more_stops_it_and_another_can_be_heard(s
     player = started(Scene(gone))
     gone.path.unlink()
     player.seek(100_000)
-    with pytest.raises(BadAudio, match="not there"):
+    with pytest.raises(BadAudio, match="does not exist"):
         player.render(BLOCK)
     assert not player.playing
     assert not heard(player, BLOCK).any()

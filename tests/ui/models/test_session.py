@@ -1,6 +1,6 @@
 """What is dialled in becomes the request that was meant, and nothing that cannot be meant gets that far."""
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +124,13 @@ def test_what_the_stems_are_not_is_one_line(session: Session) -> None:
         asked.but_not("x" * 501)
 
 
+def test_nothing_is_a_value_too(session: Session) -> None:
+    preset = replace(presets.load("solo-up"), name="mine", method="zerosep", gain_db=0.0)
+    settings = replace(session.under(preset), dials=(("renew", 0.0),)).asking("drums").request().settings
+    assert (settings["renew"], settings["gain_db"]) == (0.0, 0.0)
+    assert not {key for key, value in settings.items() if value is None or value is False or value == ""}
+
+
 def test_a_session_cannot_be_changed(session: Session) -> None:
     with pytest.raises(FrozenInstanceError):
         session.model = "pocket"  # type: ignore[misc]
@@ -176,7 +183,7 @@ def test_a_file_that_is_no_sound_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x", encoding="utf-8")
     with pytest.raises(BadAudio, match="notes.txt is not audio"):
         of_file(tmp_path / "notes.txt")
-    with pytest.raises(BadAudio, match="not there"):
+    with pytest.raises(BadAudio, match="does not exist"):
         of_file(tmp_path / "gone.wav")
     soundfile.write(tmp_path / "empty.wav", SOUND[:0], RATE)
     with pytest.raises(BadAudio, match="no sound"):

@@ -57,13 +57,14 @@ def test_it_is_the_same_sound_whatever_it_is_cut_into(two: tuple[File, File]) ->
     np.testing.assert_allclose(np.concatenate(pieces), whole, atol=2e-7)
 
 
-def test_several_stems_share_what_they_would_take_twice(written: Write) -> None:
+@pytest.mark.parametrize("other", [0.0, 0.3, 1.0])
+def test_each_stem_stands_alone_whatever_the_other_faders_do(written: Write, other: float) -> None:
     mix = GENERATOR.standard_normal((RATE, 1)).astype(np.float32) * 0.1
     file, halves = written(mix), [written(0.5 * mix), written(0.5 * mix)]
-    both = Bent(file, halves, [1.0, 1.0], [0.0, 1.0]).sounds
+    both = Bent(file, halves, [1.0, 1.0], [other, 1.0]).sounds
     heard = [sound.read(RATE // 4, RATE // 2) for sound in both]
-    np.testing.assert_allclose(heard[0], mix[RATE // 4 : 3 * RATE // 4] * 2 / 3, atol=1e-4)  # 1 of 1.5
-    np.testing.assert_allclose(heard[1], mix[RATE // 4 : 3 * RATE // 4] / 3, atol=1e-4)
+    np.testing.assert_allclose(heard[0], mix[RATE // 4 : 3 * RATE // 4] * 0.5**other, atol=1e-4)
+    np.testing.assert_allclose(heard[1], mix[RATE // 4 : 3 * RATE // 4] / 2, atol=1e-4)
 
 
 def test_a_stem_rendered_at_0_says_nothing_of_its_mask_and_stays_as_it_is(written: Write) -> None:
@@ -79,7 +80,7 @@ def test_silence_stays_silence(written: Write) -> None:
 
 
 @pytest.mark.parametrize("rate", [22_050, 44_100, 48_000, 96_000])
-def test_a_block_of_20_ms_is_there_in_time(written: Write, rate: int) -> None:
+def test_a_block_of_20_ms_is_there_in_time(written: Write, rate: int, in_time: Callable[[float, float], None]) -> None:
     sound = GENERATOR.standard_normal((2 * rate, 2)).astype(np.float32)
     mix, stem = written(sound, rate), written(0.3 * sound, rate)
     took = []
@@ -88,7 +89,7 @@ def test_a_block_of_20_ms_is_there_in_time(written: Write, rate: int) -> None:
         (bent,) = Bent(mix, [stem], [1.0], [1 - turn / 20]).sounds
         bent.read(turn * rate // 50, rate // 50)
         took.append(time.perf_counter() - start)
-    assert sorted(took)[10] < 0.04  # 100 ms less the 60 that the card holds; 3 ms on an idle machine
+    in_time(sorted(took)[10], 0.04)  # 100 ms less the 60 that the card holds; 3 ms on an idle machine
 
 
 def test_a_scene_at_other_strengths_is_bent_and_at_the_same_is_itself(two: tuple[File, File]) -> None:

@@ -1,8 +1,8 @@
 """Ardour's file of actions: ours go in and out, the user's stay, also after Ardour has written the file anew."""
 
 import base64
-import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,8 @@ from host_bridge.hosts.build import quoted
 
 FACTS = Facts(("/opt/a b/python", "-P", "-m", "host_bridge"), Path("/music/spool"), Path("/run/engine.json"))
 MINE = slots.Action("Mine", b'-- scripts[2] = {} scripts[2]["a"]["zerostem"] = "1" \nfunction factory () end')
+
+Run = Callable[[Path, bytes], bytes]
 
 
 def file_with(lua: bytes) -> bytes:
@@ -27,14 +29,22 @@ def lua_of(file: bytes) -> bytes:
     return base64.b64decode(file.partition(b'Lua 5.3">')[2].partition(b"<")[0])
 
 
-def names(file: bytes, folder: Path) -> dict[int, str]:
+@pytest.fixture
+def run(need: Callable[..., None]) -> Run:
+    """Run Lua in a folder -> what it printed."""
+    need("lua5.4")
+
+    def done(folder: Path, code: bytes) -> bytes:
+        (folder / "slots.lua").write_bytes(code)
+        return subprocess.run(["lua5.4", "slots.lua"], cwd=folder, capture_output=True, check=True).stdout
+
+    return done
+
+
+def names(file: bytes, folder: Path, run: Run) -> dict[int, str]:
     """Slot -> name, as Lua itself reads the file."""
-    lua = next(filter(None, map(shutil.which, ("lua5.4", "lua5.3", "lua"))), None)
-    if lua is None:
-        pytest.skip("this machine has no Lua")
     show = b'\nfor slot, each in pairs (scripts) do assert (load (each.f)); print (slot .. " " .. each.n) end'
-    (folder / "slots.lua").write_bytes(lua_of(file) + show)
-    said = subprocess.run([lua, "slots.lua"], cwd=folder, capture_output=True, text=True, check=True).stdout
+    said = run(folder, lua_of(file) + show).decode()
     return {int(line.split(" ", 1)[0]): line.split(" ", 1)[1] for line in said.splitlines()}
 
 
@@ -44,19 +54,18 @@ def ours(file: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("taken", [(), (1,), (2, 20), (1, 3, 5, 7, 9)])
-def test_the_users_actions_keep_their_slots_and_ours_take_the_free_ones(tmp_path: Path, taken: tuple[int, ...]) -> None:
+def test_the_users_actions_keep_their_slots_and_ours_take_the_free_ones(
+    tmp_path: Path, taken: tuple[int, ...], run: Run
+) -> None:
     before = users(*taken)
-    found = names(ours(before), tmp_path)
+    found = names(ours(before), tmp_path, run)
     assert {slot for slot, name in found.items() if name == "Mine"} == set(taken)
     assert found[BELL_SLOT] == SCRIPTS["bell.lua"]
     assert [found[slot] for slot in sorted(found) if slot not in {*taken, BELL_SLOT}] == list(SCRIPTS.values())[:-1]
     assert slots.removed(ours(before)) == before
 
 
-def test_ours_are_known_after_ardour_has_written_the_file_anew(tmp_path: Path) -> None:
-    lua = next(filter(None, map(shutil.which, ("lua5.4", "lua5.3", "lua"))), None)
-    if lua is None:
-        pytest.skip("this machine has no Lua")
+def test_ours_are_known_after_ardour_has_written_the_file_anew(tmp_path: Path, run: Run) -> None:
     again = """
         local function told (value)
             return type (value) == "string" and string.format ("%q", value) or tostring (value)
@@ -70,10 +79,9 @@ def test_ours_are_known_after_ardour_has_written_the_file_anew(tmp_path: Path) -
         for _, each in pairs (scripts) do each.f = string.dump (assert (load (each.f))) end
         io.write (write ("scripts", scripts))
     """
-    (tmp_path / "slots.lua").write_bytes(lua_of(ours(users(2, 20))) + again.encode())
-    rewritten = file_with(subprocess.run([lua, "slots.lua"], cwd=tmp_path, capture_output=True, check=True).stdout)
-    assert len(names(rewritten, tmp_path)) == len(SCRIPTS) + 2
-    assert names(slots.removed(rewritten), tmp_path) == {2: "Mine", 20: "Mine"}
+    rewritten = file_with(run(tmp_path, lua_of(ours(users(2, 20))) + again.encode()))
+    assert len(names(rewritten, tmp_path, run)) == len(SCRIPTS) + 2
+    assert names(slots.removed(rewritten), tmp_path, run) == {2: "Mine", 20: "Mine"}
 
 
 @pytest.mark.parametrize("taken", [range(1, 10), (BELL_SLOT,)])
@@ -91,14 +99,10 @@ def test_a_file_that_cannot_be_read_is_left_alone(file: bytes) -> None:
     assert slots.removed(file) == file
 
 
-def test_what_lua_reads_is_what_was_given(tmp_path: Path) -> None:
+def test_what_lua_reads_is_what_was_given(tmp_path: Path, run: Run) -> None:
     script = b'-- "quotes", \\ backslashes\r\n\0 and \xc3\xbc'
     action = slots.Action('A "name" \\', script, arguments={"sounds": 'a "big" drum\n'})
     check = b"assert (scripts[3].s == %s and scripts[3].n == %s and scripts[3].a.sounds == %s)" % tuple(
         quoted(text).encode() for text in (script.decode(), action.name, action.arguments["sounds"])
     )
-    lua = next(filter(None, map(shutil.which, ("lua5.4", "lua5.3", "lua"))), None)
-    if lua is None:
-        pytest.skip("this machine has no Lua")
-    (tmp_path / "slots.lua").write_bytes(b"scripts = {} " + slots.written(3, action) + check)
-    subprocess.run([lua, "slots.lua"], cwd=tmp_path, check=True)
+    run(tmp_path, b"scripts = {} " + slots.written(3, action) + check)

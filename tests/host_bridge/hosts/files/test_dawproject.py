@@ -3,6 +3,7 @@
 `schema/` holds Project.xsd and MetaData.xsd of github.com/bitwig/dawproject, under the licence that lies beside them.
 """
 
+import os
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -78,6 +79,17 @@ def test_every_clip_lies_at_its_place_and_finds_its_sound(project: Path, sounds:
         assert packed.testzip() is None
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such file")
+def test_sound_is_packed_under_names_that_every_system_can_unpack(sounds: list[Path], tmp_path: Path) -> None:
+    odd = sounds[0].rename(tmp_path / 'C:\\take*1 "a"?.wav')
+    write(tmp_path / "odd.dawproject", "Song", [Track("Mix", [Clip("a", odd, 0.0, 0.1)])], (120.0, 4, 4))
+    told = xml(tmp_path / "odd.dawproject").find(".//File")
+    assert told is not None
+    assert told.get("path") == "audio/01 C__take_1 _a__.wav"
+    with zipfile.ZipFile(tmp_path / "odd.dawproject") as packed:
+        assert packed.read("audio/01 C__take_1 _a__.wav") == odd.read_bytes()
+
+
 def test_the_source_is_silent_and_the_rest_is_heard_through_the_master(project: Path) -> None:
     root = xml(project)
     channels = root.findall("Structure/Track/Channel")
@@ -102,6 +114,6 @@ def test_what_lies_there_is_not_replaced_and_nothing_is_left_behind(project: Pat
     with pytest.raises(CannotWrite, match="cannot be written"):
         write(tmp_path / "none" / "x.dawproject", "x", [], (120.0, 4, 4))
     sounds[0].write_bytes(b"no sound")
-    with pytest.raises(BadAudio, match="cannot be read"):
+    with pytest.raises(BadAudio, match="not audio that can be read"):
         write(tmp_path / "x.dawproject", "x", [Track("t", [Clip("c", sounds[0], 0.0, 1.0)])], (120.0, 4, 4))
     assert sorted(tmp_path.iterdir()) == before

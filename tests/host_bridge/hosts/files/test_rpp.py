@@ -2,6 +2,7 @@
 
 import time
 import tracemalloc
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -105,7 +106,7 @@ def test_a_hundred_thousand_blocks_in_each_other_are_counted_not_followed() -> N
         parse(deep, "x")
 
 
-def test_a_line_of_a_hundred_megabytes_is_kept_and_not_taken_apart() -> None:
+def test_a_line_of_a_hundred_megabytes_is_kept_and_not_taken_apart(in_time: Callable[[float, float], None]) -> None:
     long = b"VOLPAN " + b"1 " * (50 << 20)
     data = b"<REAPER_PROJECT\n" + long + b"\n>\n"
     tracemalloc.start()
@@ -115,12 +116,12 @@ def test_a_line_of_a_hundred_megabytes_is_kept_and_not_taken_apart() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 4 * len(data)
-    assert time.monotonic() - began < 10
+    in_time(time.monotonic() - began, 10)
     assert b"".join(lines) == data
 
 
-def test_two_thousand_tracks_are_read_in_a_moment() -> None:
+def test_two_thousand_tracks_are_read_in_a_moment(in_time: Callable[[float, float], None]) -> None:
     data = b"<REAPER_PROJECT\n" + WHOLE[WHOLE.index(b"  <TRACK") : WHOLE.rindex(b">")] * 2000 + b">\n"
     began = time.monotonic()
     assert len(parse(data, "x")[1].inner) == 2000
-    assert time.monotonic() - began < 2
+    in_time(time.monotonic() - began, 2)

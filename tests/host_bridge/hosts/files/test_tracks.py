@@ -1,6 +1,7 @@
 """Tracks of a closed REAPER project: what its items play, and new tracks that leave every other line as it was."""
 
 import difflib
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -267,6 +268,74 @@ def test_stems_of_a_folders_own_items_go_into_it_and_leave_its_volume_to_it(tmp_
 def test_media_outside_the_project_is_named_by_its_whole_path(tmp_path: Path) -> None:
     project = opened(tmp_path, song().replace('RECORD_PATH "Media"', f'RECORD_PATH "{tmp_path.parent}/disk"'))
     assert f'FILE "{tmp_path.parent}/disk/song stems/kick.wav"'.encode() in with_two(project)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="these are paths of other systems")
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "C:\\Users\\me\\Media",
+        "c:/Music/Media",
+        "D:Media",
+        "D:",
+        "\\\\server\\share\\Media",
+        "//server/share/Media",
+        "/Volumes/nobody here/Music/Media",
+    ],
+)
+def test_a_media_folder_of_another_system_makes_no_folder_here(tmp_path: Path, elsewhere: str) -> None:
+    project = opened(tmp_path, song().replace('RECORD_PATH "Media"', f'RECORD_PATH "{elsewhere}"'))
+    assert project.media == tmp_path
+    assert project.media_missing == elsewhere
+    assert b'FILE "song stems/kick.wav"' in with_two(project)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="these are paths of other systems")
+@pytest.mark.parametrize(
+    ("told", "folder"),
+    [
+        ("", ""),
+        ("Media", "Media"),
+        ("not there yet", "not there yet"),
+        ("Media\\today", "Media/today"),
+        ("..\\shared", "../shared"),
+        ("../shared", "../shared"),
+        (".\\Media", "Media"),
+    ],
+)
+def test_a_media_folder_below_or_beside_the_project_is_taken_whoever_wrote_it(tmp_path: Path, told: str, folder: str) -> None:
+    project = opened(tmp_path, song().replace('RECORD_PATH "Media"', f'RECORD_PATH "{told}"'))
+    assert (project.media, project.media_missing) == (tmp_path / folder, "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="these are names that Windows cannot have")
+def test_a_folder_that_is_really_called_so_is_taken(tmp_path: Path) -> None:
+    for name in ("C:\\Media", "D:"):
+        (tmp_path / name).mkdir()
+        assert opened(tmp_path, song().replace('RECORD_PATH "Media"', f'RECORD_PATH "{name}"')).media == tmp_path / name
+
+
+@pytest.mark.skipif(os.name == "nt", reason="these are paths of other systems")
+@pytest.mark.parametrize(
+    "told",
+    ["C:\\Users\\me\\mix.wav", "c:/mix.wav", "\\\\server\\share\\mix.wav", "//server/share/mix.wav", "/Volumes/Disk/mix.wav"],
+)
+def test_a_file_of_another_system_is_missing_and_the_item_is_called_by_its_name_alone(tmp_path: Path, told: str) -> None:
+    item = ITEM.replace("Media\\mix.wav", told).replace('      NAME "mix, take 1"\n', "")
+    (found,) = opened(tmp_path, song(item)).tracks[1].items
+    assert found.name == "mix"
+    assert found.unfit == f"plays {told}, which is missing"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a drive letter is a place there")
+@pytest.mark.parametrize("told", ["..\\shared\\mix.wav", "../shared/mix.wav", ".\\..\\shared\\mix.wav"])
+def test_a_file_beside_the_project_is_found_whoever_wrote_its_path(tmp_path: Path, told: str) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "mix.wav").touch()
+    (tmp_path / "songs" / "one").mkdir(parents=True)
+    (found,) = opened(tmp_path / "songs", song(ITEM.replace("Media\\mix.wav", told))).tracks[1].items
+    assert found.file is not None
+    assert found.file.samefile(tmp_path / "shared" / "mix.wav")
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,9 @@ Play = Callable[..., Told]
 
 
 @pytest.fixture(scope="session")
-def lua(need: Callable[[dict[str, str]], None]) -> str:
+def lua(need: Callable[..., None]) -> str:
     """The interpreter; REAPER has 5.4 inside, and 5.3 before its version 7."""
-    need({"lua5.4": "lua5.4"})
+    need("lua5.4")
     return "lua5.4"
 
 

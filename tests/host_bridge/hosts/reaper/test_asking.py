@@ -38,6 +38,32 @@ def test_a_strength_may_be_typed_as_people_do(play: Any, place: Path, text: str,
     assert requests(place)[0].stems[0].strength == pytest.approx(strength)
 
 
+@pytest.mark.parametrize(
+    ("sounds", "preset", "text", "strengths"),
+    [
+        ("", "band", "60", [0.6, 0.6, 0.6, 0.6]),  # the typed strength is that of the preset's sounds
+        ("", "band", "100", [1.0, 1.0, 1.0, 1.0]),
+        ("", "band", "0", [0.0, 0.0, 0.0, 0.0]),
+        ("", "band", "", [0.8, 0.8, 0.8, 0.8]),  # the preset's own
+        ("drums, bass", "band", " ", [0.8, 0.8]),
+        ("drums, bass", "band", "60", [0.6, 0.6]),
+        ("drums, bass", "", "", [1.0, 1.0]),
+        ("drums", "", "70", [0.7]),
+    ],
+)
+def test_a_typed_strength_goes_before_the_presets_and_an_empty_one_leaves_it(
+    play: Any, place: Path, home: Path, sounds: str, preset: str, text: str, strengths: list[float]
+) -> None:
+    own = home / "config" / "presets"
+    own.mkdir(parents=True)
+    four = 'prompts = ["drums", "bass", "piano", "voice"]'
+    (own / "band.toml").write_text(f'title = "Four"\nkind = "stems"\n{four}\nstrength = 0.8\n', encoding="utf-8")
+    play(ITEM + typed(sounds, preset, text, "n", "n", "n") + 'stage.run ("separate")')
+    spool = Spool(place / "home" / "spool")
+    (job,) = spool.ids()
+    assert [stem.strength for stem in spool.request(job).stems] == strengths
+
+
 def test_what_was_typed_stands_there_the_next_time_and_is_used_again(play: Any, place: Path) -> None:
     scene = (
         ITEM
@@ -45,7 +71,7 @@ def test_what_was_typed_stands_there_the_next_time_and_is_used_again(play: Any, 
         + 'stage.run ("separate") stage.run ("again") stage.run ("separate")'
     )
     told = play(scene)
-    assert told.asked[0]["values"] == "\n\n100\nn\nn\nn"
+    assert told.asked[0]["values"] == "\n\n\nn\nn\nn"
     assert told.asked[1]["values"] == "drums,  a “small” flute\n\n70\nn\ny\nn"
     assert len(told.asked) == 2  # and the last one was closed
     assert [[stem.prompt for stem in request.stems] for request in requests(place)] == [["drums", "a “small” flute"]] * 2
@@ -68,7 +94,7 @@ def test_a_dialog_that_is_closed_does_nothing(play: Any) -> None:
         ((", ".join(f"sound {index}" for index in range(65)), "", "100", "n", "n", "n"), "more than 64"),
         (("drums", "", "700", "n", "n", "n"), "0 to 100 %"),
         (("drums", "", "much", "n", "n", "n"), "0 to 100 %"),
-        (("drums", "", "", "n", "n", "n"), "0 to 100 %"),
+        (("drums", "", "%", "n", "n", "n"), "0 to 100 %"),
         (("drums", "", "100", "maybe", "n", "n"), "neither y nor n"),
     ],
 )

@@ -20,6 +20,8 @@ import presets
 from host_bridge.bwf import time_reference
 from host_bridge.client import Client
 
+pytestmark = pytest.mark.process
+
 COMMAND = (sys.executable, "-m", "host_bridge")
 START_S, LENGTH_S, OFFSET_S = 61.5, 1.75, 0.5
 PATIENCE_S = 90.0
