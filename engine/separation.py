@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from engine import delivery, device, heads, weights
+from engine import delivery, device, heads, instruments, weights
 from engine.audio import open_source
 from engine.backbones import load
 from engine.backbones.base import Backbone
@@ -26,6 +26,8 @@ from engine.methods.base import ladder, turned
 from engine.planner import settle
 from engine.rendering import Outputs, write_generative, write_stems
 from engine.request import Request
+from engine.separators import onepass
+from engine.separators.base import trained
 from engine.sidecar import Kept, record
 from host_bridge.errors import BadModel, BadRequest
 from host_bridge.settings import places
@@ -99,6 +101,9 @@ class Separator:
 
     def check(self, request: Request) -> None:
         """Raise BadRequest for what this model cannot follow, before any file is read."""
+        if trained(self.backbone):
+            onepass.check(self.backbone, request)
+            return
         if request.method is not None and request.method not in METHODS:
             raise BadRequest(f'There is no method called "{request.method}".', f"Choose one of {', '.join(METHODS)}.")
         if request.mode not in INVERSIONS:
@@ -110,6 +115,8 @@ class Separator:
                 "Leave out --renew, or change the model.",
             )
         self.backbone.embed(request.words)
+        if known := getattr(self.backbone, "sources", None):
+            instruments.told_apart(request.prompts, known)
 
     @torch.no_grad()
     def separate(self, path: Path, request: Request, wish: Wish, progress: Progress = quietly) -> dict[str, Any]:

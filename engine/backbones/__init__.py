@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -45,5 +46,12 @@ def backbone_class(key: str) -> Callable[..., Backbone]:
 
 
 def load(key: str, device: torch.device, folder: Path | None = None) -> Backbone:
-    """A backbone ready to separate. Raises BadModel where its weights are missing, incomplete or damaged."""
+    """A backbone, or a trained separator, ready to separate.
+
+    Raises BadModel where its weights are missing, incomplete or damaged.
+    """
+    from engine import separators
+
+    if key in separators.SEPARATORS:
+        return cast("Backbone", separators.load(key, device, folder))  # what only makers of sound have is not asked of it
     return backbone_class(key)(device, folder) if folder else backbone_class(key)(device)

@@ -10,9 +10,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from engine import instruments
 from engine.methods.base import Estimate, Scene, masked
 from engine.passes import Work
 from engine.request import Request
+from engine.separators.base import TrainedSeparator
+from host_bridge.errors import BadRequest
 
 SHARPNESS = 1.0
 """Power of the masks that shares are made of where the prompts name every sound."""
@@ -44,6 +47,34 @@ class OnePass:
     def work(self, request: Request, backbone: object) -> Work:  # noqa: ARG002 - the same for every separator
         """One pass for each prompt."""
         return Work(len(request.prompts))
+
+
+def check(separator: TrainedSeparator, request: Request) -> None:
+    """Raise BadRequest for what a trained separator has nothing to answer with."""
+    if request.method not in (None, separator.name):
+        raise BadRequest(
+            f'{separator.name} was trained to separate and has one way; "{request.method}" is for models that were not.',
+            "Leave out --method, or choose another model, like `-n pocket`.",
+        )
+    turned = {
+        "an inversion prompt (--not)": request.unlike or request.unlike_others,
+        "a depth": request.depth != 1,
+        "steps": request.steps is not None,
+        "a voice of its own (--generative)": request.generative,
+        "rounds": request.rounds not in (None, 1),
+        "draws": request.draws not in (None, 1),
+        "fresh noise (--renew)": request.renew,
+        "guidance": request.guidance not in (None, 1),
+    }
+    for what, asked in turned.items():
+        if asked:
+            raise BadRequest(
+                f"{separator.name} answers in one pass and has no use for {what}.",
+                "Leave it out, or choose another model: `-n pocket`.",
+            )
+    if separator.sources is not None:
+        instruments.told_apart(request.prompts, separator.sources)
+    separator.embed(request.words)
 
 
 def shared(masks: Tensor) -> Tensor:

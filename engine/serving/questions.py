@@ -59,7 +59,7 @@ def _list(room: Room, message: List) -> Iterator[Message]:
 
 def _models(_room: Room, message: Models) -> Iterator[Message]:
     for index, model in enumerate(weights.CATALOGUE.values()):
-        folder = weights.folder_of(model.hub)
+        folder = weights.place(model)
         try:
             here = folder is not None and bool(weights.at(folder))
         except BadModel:

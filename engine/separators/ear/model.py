@@ -1,6 +1,5 @@
 """The ear as a separator: the trained network, its prompt vectors and its bands behind the common protocol."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from functools import cached_property
@@ -10,7 +9,7 @@ import torch
 from safetensors.torch import load
 from torch import Tensor
 
-from engine import instruments
+from engine import fingerprints, instruments
 from engine.backbones import mel
 from engine.backbones.base import Conditioning
 from engine.backbones.pocket.codec import BANDS as PATCH_BANDS
@@ -47,9 +46,10 @@ class Ear:
         self.device = device
         try:
             packed = (folder / "ear.safetensors").read_bytes()
-            self.fingerprint = hashlib.sha256(packed).hexdigest()[:16]
+            described = (folder / "ear.json").read_bytes()
+            self.fingerprint = fingerprints.of_bytes(described, packed)
             tensors = {name: tensor.float().to(device) for name, tensor in load(packed).items()}
-            told = json.loads((folder / "ear.json").read_text(encoding="utf-8"))
+            told = json.loads(described)
             self.sources: list[str] = told["sources"]
             self.heard: int = told.get("bands", bands.BANDS)
             self.vectors = tensors.pop("vectors")
