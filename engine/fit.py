@@ -82,7 +82,8 @@ class Fit:
     @property
     def frequencies(self) -> Tensor:
         """(F,): of each bin, in hertz."""
-        return torch.fft.rfftfreq(self._size, 1 / self.rate, dtype=torch.float64)
+        centres: Tensor = torch.fft.rfftfreq(self._size, 1 / self.rate, dtype=torch.float64)
+        return centres
 
     def bins(self, masks: Tensor) -> Tensor:
         """Masks of bands (slots, C, frames, M) -> of bins (slots, C, F, frames), by interpolation."""

@@ -64,7 +64,9 @@ class Choice:
 def settled(backbone: Backbone, progress: Progress = quietly) -> Backbone:
     """The model with the heads that suit it: those that were found before, or now. Raises Cancelled through `progress`."""
     choice = chosen(backbone, progress)
-    return backbone if choice is None or choice.taken is None else _networked(backbone).with_heads(choice.taken)
+    if choice is None or choice.taken is None:
+        return backbone
+    return cast("Backbone", _networked(backbone).with_heads(choice.taken))
 
 
 def chosen(backbone: Backbone, progress: Progress = quietly, *, anew: bool = False) -> Choice | None:
@@ -94,14 +96,14 @@ def _asked(model: Networked, progress: Progress) -> Choice:
     """Ask both, each about the same noisy sound, in float32: the difference may be smaller than bfloat16's rounding."""
     heads = model.other_heads
     assert heads is not None
-    names = ("as the config says", "of 32 channels")
-    errors = [
-        draw_errors(
-            cast("Backbone", model.with_heads(each, torch.float32)),
-            lambda done, half=half: progress((half + done) / 2, f"asking with attention heads {names[half]}"),
-        )
-        for half, each in enumerate((None, heads))
-    ]
+
+    def errors_with(heads: tuple[int, ...] | None, before: float, name: str) -> Tensor:
+        def tell(done: float) -> None:
+            progress(before + done / 2, f"asking with attention heads {name}")
+
+        return draw_errors(cast("Backbone", model.with_heads(heads, torch.float32)), tell)
+
+    errors = (errors_with(None, 0.0, "as the config says"), errors_with(heads, 0.5, "of 32 channels"))
     nearer = int((errors[1] < errors[0]).sum())
     return Choice(float(errors[0].mean()), float(errors[1].mean()), nearer, len(errors[0]), heads)
 

@@ -53,6 +53,7 @@ from host_bridge.messages import (
     VocabularyRow,
     Welcome,
 )
+from host_bridge.settings import places
 from host_bridge.spool import Spool
 from host_bridge.vocabulary import Job, new_id
 
@@ -99,7 +100,7 @@ class Client:
         """A client of this user's daemon, which has answered. Raises NoDaemon, Refused, BadSpool."""
         engine = discovery.found()
         if engine is None:
-            path = discovery.places().runtime
+            path = places().runtime
             if path.exists():
                 what = f"No daemon can be found, for {path} is damaged."
                 raise NoDaemon(what, "Start one with `zerostem daemon`, which writes that file anew.")

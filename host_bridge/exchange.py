@@ -84,7 +84,7 @@ EVENTS: dict[type[Message], Event] = {
 
 ABOUT_JOBS: tuple[type[Message], ...] = (Accepted, Progress, Done, Fail, Cancelled)
 """What whoever is notified hears."""
-UNTOLD = "The job failed. Whoever has the daemon's token is told why."
+UNTOLD = ("The job failed.", "Connect with the daemon's token to be told why.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class Exchange:
             if lease is not None and lease.trusted:
                 return message
         if isinstance(message, Fail):
-            return replace(message, sentence=UNTOLD)
+            return replace(message, error=UNTOLD[0], todo=UNTOLD[1])
         if isinstance(message, Progress):
             return replace(message, stage="")
         return message

@@ -76,7 +76,7 @@ class Networked:
 
         Raises BadModel as `opened` does.
         """
-        config = {} if heads is None else {"attention_head_dim": heads}  # diffusers' name for their number
+        config: dict[str, Any] = {} if heads is None else {"attention_head_dim": heads}  # diffusers' name for their number
 
         def load(dtype: torch.dtype) -> nn.Module:
             with opened(family, folder, self.device, arranged) as checkpoint:

@@ -73,7 +73,8 @@ def _cut(sources: Sequence[forms.Source], place: Path, where: Timeline | None, p
     aside = place.with_name(".region.wav")
     aside.unlink(missing_ok=True)
     with ExitStack() as stack:
-        readers = {(each.path, each.start): stack.enter_context(files[each.path].opened()) for each in sources}
+        places = dict.fromkeys((each.path, each.start) for each in sources)
+        readers = {key: stack.enter_context(files[key[0]].opened()) for key in places}
         writer = stack.enter_context(Writer(aside, rate, len(sources), start))
         for at in range(0, length, BLOCK):
             progress(at / length, "cutting")

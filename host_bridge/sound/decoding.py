@@ -70,7 +70,7 @@ class Copy:
         self._lock = threading.Lock()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._file: BinaryIO = tempfile.TemporaryFile(dir=self.folder)  # type: ignore[assignment]  # noqa: SIM115
+            self._file: BinaryIO = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115
         except OSError as error:
             self._refuse(error)
         weakref.finalize(self, self._file.close)

@@ -76,7 +76,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Callable[[], tup
         streams = [io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict", write_through=True) for _ in range(2)]
         monkeypatch.setattr(sys, "stdout", streams[0])
         monkeypatch.setattr(sys, "stderr", streams[1])
-        return lambda: (streams[0].buffer.getvalue(), streams[1].buffer.getvalue())  # type: ignore[attr-defined]
+        return lambda: (streams[0].buffer.getvalue(), streams[1].buffer.getvalue())
 
     return put
 

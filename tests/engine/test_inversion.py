@@ -178,7 +178,8 @@ def test_ddpm_is_the_published_result_but_for_the_noise_of_the_last_step(strengt
         for at in reversed(range(12)):
             mean, deviation = predicted(x, at, strength)
             x = mean + deviation * noises[at] * (1.0 if at else last)
-        return x
+        result: Tensor = x
+        return result
 
     def ours(noises: Tensor) -> Tensor:
         return down(model, INVERSIONS["ddpm"], Trail(trail.top, noises), ladder, ["0.6"], strength)[0]

@@ -4,6 +4,7 @@ import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from engine.separation import Separator, Wish
 from engine.serving.region import region_of
 from host_bridge.errors import BadAudio
 from host_bridge.forms import RequestFile
+from host_bridge.sound.reading import AudioFile
 from host_bridge.vocabulary import Stem, quietly
 
 
@@ -87,13 +89,16 @@ def test_the_command_says_what_became_of_it(tmp_path: Path, name: str, capsys: p
 
 
 def test_a_stretch_of_two_files_is_cut_and_each_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = []
+    opened: list[str] = []
     for name in ("two-data-chunks.wav", "joined.wav"):
         odd.CASES[name](tmp_path / name)
-    from host_bridge.sound.reading import AudioFile
-
     real = AudioFile.opened
-    monkeypatch.setattr(AudioFile, "opened", lambda self: opened.append(self.path.name) or real(self))
+
+    def counted(file: AudioFile) -> Any:
+        opened.append(file.path.name)
+        return real(file)
+
+    monkeypatch.setattr(AudioFile, "opened", counted)
     sources = [each for name in ("two-data-chunks.wav", "joined.wav") for each in submit._sources(tmp_path / name, 0.0, 0.1)]
     (tmp_path / "job").mkdir()
     region, _ = region_of(tmp_path / "job", RequestFile((Stem("drums", 1.0),), source=tuple(sources)), quietly)

@@ -85,7 +85,7 @@ def divide(folder: Path, suffix: str = "safetensors") -> list[Path]:
     file.unlink()
     stem = file.stem if suffix == "safetensors" or file.stem != "model" else "pytorch_model"
     names = sorted(tensors)
-    places = {}
+    places: dict[str, str] = {}
     for number, part in enumerate((names[::2], names[1::2]), 1):
         shard = f"{stem}-{number:05}-of-00002.{suffix}"
         some = {name: tensors[name] for name in part}

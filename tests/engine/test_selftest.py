@@ -38,7 +38,8 @@ def white(seed: int = 0) -> Tensor:
 def coloured(power: float) -> Tensor:
     """Noise whose amplitude falls by this power of the frequency."""
     spectrum = torch.fft.rfft(white())
-    return torch.fft.irfft(spectrum / torch.arange(1, len(spectrum) + 1).pow(power), LENGTH)
+    sound: Tensor = torch.fft.irfft(spectrum / torch.arange(1, len(spectrum) + 1).pow(power), LENGTH)
+    return sound
 
 
 def is_noise(audio: Tensor) -> bool:

@@ -166,7 +166,8 @@ def test_an_error_about_a_name_that_is_no_text_is_still_a_message() -> None:
 def test_a_fail_of_the_version_before_and_one_of_the_version_after_are_read() -> None:
     def packet(*words: str) -> bytes:
         builder = OscMessageBuilder("/zerostem/1/fail")
-        for value in ("", "job/submit", 415, *words):
+        values: tuple[str | int, ...] = ("", "job/submit", 415, *words)
+        for value in values:
             builder.add_arg(value)
         return bytes(builder.build().dgram)
 

@@ -82,8 +82,9 @@ def encoded(
     packets = 0
     values = np.ascontiguousarray(sound(samples, seed).astype(np.float32).reshape(1, -1))
     with av.open(str(path), "w", format=container, options=dict(options or {})) as made:
+        picture: Any = None
         if film:
-            picture: Any = made.add_stream("mpeg4", rate=10)
+            picture = made.add_stream("mpeg4", rate=10)
             picture.width = picture.height = 32
             picture.pix_fmt = "yuv420p"
         track: Any = made.add_stream(codec, rate=rate, layout="stereo", options=dict(coding or {}))

@@ -120,7 +120,7 @@ def test_every_setting_comes_back_from_the_sidecar(
     spool.put("the-first-one", RequestFile(stems, settings={"steps": 2, **given}, source=source, name="song"))
     file = spool.request("the-first-one")
     first, wish = asked_of(file, {}), wish_of(file, tmp_path / "out")
-    region = region_of(spool.folder("the-first-one"), file, quietly)
+    region, _ = region_of(spool.folder("the-first-one"), file, quietly)
     told = separator.separate(region, first, wish)
 
     spool.put("the-same-again", rebuild(told))
