@@ -14,6 +14,7 @@ from host_bridge.errors import BadRequest
 
 LANGUAGES = ("en", "de", "fr", "es", "it", "pt", "ja")
 FILE = Path(__file__).with_name("instruments.toml")
+OTHER = "choose a model that follows any text: `zerostem models list`."
 SUGGESTED = 0.6
 """Similarity (difflib's) from which on a known word is suggested for an unknown one."""
 
@@ -104,21 +105,32 @@ def sources(prompt: str, known: Sequence[str]) -> tuple[str, ...]:
 
 
 def _meaning(part: str, known: Sequence[str]) -> str | None:
+    source = _source(part)
+    return within(source, known) if source else None
+
+
+def _source(part: str) -> str | None:
+    """The source that somebody means, whether or not a model has it."""
     word = folded(part).strip(" .!。！")
     bare = " ".join(_FILLERS.sub(" ", word).split())
     for each in (word, bare, word.removesuffix("s"), bare.removesuffix("s")):
         if source := _meanings().get(each):
-            return within(source, known)
+            return source
     return None
 
 
 def _advice(part: str, known: Sequence[str]) -> str:
+    if (source := _source(part)) is not None:
+        from engine.separators.ear.words import SOURCES
+
+        if source in SOURCES:
+            return f"The model that was trained to separate knows it: choose it with `-n ear`. Or {OTHER}"
+        return f"No embedded model has {source} yet: {OTHER}"
     here = {folded(word): (word, meant) for word, meant in names(tuple(known)).items()}
-    other = "choose a model that follows any text: `zerostem models list`."
     if close := get_close_matches(folded(part), here, 1, SUGGESTED):
         word, meant = here[close[0]]
-        return f'Did you mean "{word}"{f" ({meant})" if meant != word else ""}? Or {other}'
-    return f"Use one of these, or {other}"
+        return f'Did you mean "{word}"{f" ({meant})" if meant != word else ""}? Or {OTHER}'
+    return f"Use one of these, or {OTHER}"
 
 
 def told_apart(prompts: Sequence[str], known: Sequence[str]) -> None:

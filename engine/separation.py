@@ -17,6 +17,7 @@ from engine.audio import open_source
 from engine.backbones import load
 from engine.backbones.base import Backbone
 from engine.cache import Shelf
+from engine.choosing import suited
 from engine.execution.base import is_out_of_memory
 from engine.execution.choice import AUTO
 from engine.inversion import INVERSIONS
@@ -164,7 +165,7 @@ def separate(
     prompts: str | Sequence[str],
     strength: float | Sequence[float] = 1.0,
     *,
-    model: str = weights.DEFAULT,
+    model: str | None = None,
     device: str = "auto",
     out: str | PathLike[str] | None = None,
     start_s: float | None = None,
@@ -188,7 +189,7 @@ def separate(
     """
     request = Request.of([prompts] if isinstance(prompts, str) else prompts, strength, **settings)
     wish = Wish(Path(out) if out is not None else None, None, start_s, length_s, rest=rest, gain_db=gain_db)
-    return _loaded(model, device).separate(Path(path), request, wish, progress)
+    return _loaded(suited(model, request.prompts, request.method), device).separate(Path(path), request, wish, progress)
 
 
 _loaded = cache(Separator.load)

@@ -1,6 +1,7 @@
 """From installed soundfonts and a folder of recordings to a folder of takes: whatever is not there yet is rendered."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -50,9 +51,12 @@ def prepare(folder: Path, sounds: Path | None, seconds: float, seed: int, say: C
     voices: list[sung.Voice] = []
     if sounds:
         worlds.index(folder, {str(file.relative_to(folder)): weight for file, weight in worlds.voices(sounds, folder)})
-        voices = songs.singers(sounds / "voices" / "speech", SINGERS, np.random.default_rng([seed, 1]))
-        sing(folder, voices, seed)
-        say(f"{len(voices)} speakers sing")
+        if find_spec("pyworld") is None:
+            say("pyworld is not installed, so no speaker sings: only recorded singers are heard")
+        else:
+            voices = songs.singers(sounds / "voices" / "speech", SINGERS, np.random.default_rng([seed, 1]))
+            sing(folder, voices, seed)
+            say(f"{len(voices)} speakers sing")
         if not (folder / "validation.pt").exists():
             validation.save(validation.make(sounds, 24), folder / "validation.pt")
     play(folder, players, voices, seed, say)
