@@ -157,7 +157,7 @@ def _models() -> Iterator[Check]:
 def _state(model: "Weights") -> str:
     from engine import weights
 
-    folder = weights.folder_of(model.hub)
+    folder = weights.place(model)
     if folder is None:
         return f"not fetched; {model.licence}"
     try:

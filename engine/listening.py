@@ -23,6 +23,8 @@ from engine.methods.base import Estimate, Fresh, Method, Scene, copies, ladder, 
 from engine.passes import Passes, Work
 from engine.presence import Verdict, verdicts
 from engine.request import Request
+from engine.separators.base import trained
+from engine.separators.onepass import OnePass
 from engine.windows import Layout, Tape, cut
 from host_bridge.vocabulary import Progress
 
@@ -47,7 +49,10 @@ class Heard:
 
 
 def method_for(request: Request, backbone: Backbone) -> Method:
-    """The method that the request names, or the model's best: joint where its codec is free, else ZeroSep's descent."""
+    """The method that the request names, or the model's best: its own where it was trained to separate, joint where its codec
+    is free, else ZeroSep's descent."""
+    if trained(backbone):
+        return OnePass(backbone.name)
     return METHODS[request.method or ("joint" if backbone.exact_codec else "zerosep")]
 
 
@@ -158,8 +163,8 @@ def _levels(request: Request, backbone: Backbone) -> int:
 
 
 def _latent_bytes(backbone: Backbone) -> int:
-    silence = torch.zeros(1, backbone.channels, backbone.window, device=backbone.device)
-    latent = backbone.encode(backbone.analyse(silence))
+    features = backbone.analyse(torch.zeros(1, backbone.channels, backbone.window, device=backbone.device))
+    latent = features if trained(backbone) else backbone.encode(features)
     return latent.numel() * latent.element_size()
 
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,7 +38,8 @@ class Work:
 
     def weight(self, backbone: Backbone) -> int:
         """All of it in network passes, as far as time goes."""
-        return self.passes + (not backbone.exact_codec) * (ENCODING * self.encodes + DECODING * self.decodes)
+        coded = ENCODING * self.encodes + DECODING * self.decodes
+        return self.passes + (coded if coded and not backbone.exact_codec else 0)
 
 
 class Passes:
@@ -53,15 +55,30 @@ class Passes:
 
     def __call__(self, x: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
         """Epsilon for any number of items. Raises BadModel when not even one item fits in memory, Cancelled on request."""
+
+        def told(here: slice, rows: Conditioning) -> Tensor:
+            return self.backbone.noise(x[here], levels[here], rows)
+
+        return self._batched(len(x), conditioning, told) if len(x) else torch.zeros_like(x)
+
+    def masks(self, features: Tensor, conditioning: Conditioning) -> Tensor:
+        """A trained separator's masks for any number of items. Raises as a call does."""
+        separator: Any = self.backbone
+        if not len(features):
+            return torch.zeros_like(features)
+        return self._batched(len(features), conditioning, lambda here, rows: separator.masks(features[here], rows))
+
+    def _batched(self, count: int, conditioning: Conditioning, ask: Callable[[slice, Conditioning], Tensor]) -> Tensor:
+        """What the network says of `count` items, batch by batch."""
         pieces: list[Tensor] = []
         at = 0
-        while at < len(x):
+        while at < count:
             self.report()
             assert self.batch > 0, "a batch of no items would never end"
             here = slice(at, at + self.batch)
             rows = Conditioning({name: tensor[here] for name, tensor in conditioning.tensors.items()})
             try:
-                pieces.append(self.backbone.noise(x[here], levels[here], rows))
+                pieces.append(ask(here, rows))
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -75,7 +92,7 @@ class Passes:
                 continue
             at += len(pieces[-1])
             self.done += Work(passes=len(pieces[-1]))
-        return torch.cat(pieces) if pieces else torch.zeros_like(x)
+        return torch.cat(pieces)
 
     def encode(self, features: Tensor) -> Tensor:
         """Features of any number of windows -> their latents. Raises Cancelled on request."""

@@ -12,11 +12,12 @@ from typing import Any
 
 import torch
 
-from engine import delivery, device, heads, weights
+from engine import delivery, device, heads, instruments, weights
 from engine.audio import open_source
 from engine.backbones import load
 from engine.backbones.base import Backbone
 from engine.cache import Shelf
+from engine.choosing import suited
 from engine.execution.base import is_out_of_memory
 from engine.execution.choice import AUTO
 from engine.inversion import INVERSIONS
@@ -26,6 +27,8 @@ from engine.methods.base import ladder, turned
 from engine.planner import settle
 from engine.rendering import Outputs, write_generative, write_stems
 from engine.request import Request
+from engine.separators import onepass
+from engine.separators.base import trained
 from engine.sidecar import Kept, record
 from host_bridge.errors import BadModel, BadRequest
 from host_bridge.settings import places
@@ -99,6 +102,9 @@ class Separator:
 
     def check(self, request: Request) -> None:
         """Raise BadRequest for what this model cannot follow, before any file is read."""
+        if trained(self.backbone):
+            onepass.check(self.backbone, request)
+            return
         if request.method is not None and request.method not in METHODS:
             raise BadRequest(f'There is no method called "{request.method}".', f"Choose one of {', '.join(METHODS)}.")
         if request.mode not in INVERSIONS:
@@ -110,6 +116,8 @@ class Separator:
                 "Leave out --renew, or change the model.",
             )
         self.backbone.embed(request.words)
+        if known := getattr(self.backbone, "sources", None):
+            instruments.told_apart(request.prompts, known)
 
     @torch.no_grad()
     def separate(self, path: Path, request: Request, wish: Wish, progress: Progress = quietly) -> dict[str, Any]:
@@ -157,7 +165,7 @@ def separate(
     prompts: str | Sequence[str],
     strength: float | Sequence[float] = 1.0,
     *,
-    model: str = weights.DEFAULT,
+    model: str | None = None,
     device: str = "auto",
     out: str | PathLike[str] | None = None,
     start_s: float | None = None,
@@ -181,7 +189,7 @@ def separate(
     """
     request = Request.of([prompts] if isinstance(prompts, str) else prompts, strength, **settings)
     wish = Wish(Path(out) if out is not None else None, None, start_s, length_s, rest=rest, gain_db=gain_db)
-    return _loaded(model, device).separate(Path(path), request, wish, progress)
+    return _loaded(suited(model, request.prompts, request.method), device).separate(Path(path), request, wish, progress)
 
 
 _loaded = cache(Separator.load)

@@ -17,6 +17,7 @@ from engine.listening import Heard, method_for
 from engine.methods.base import steps, turned
 from engine.rendering import Outputs, origin
 from engine.request import Request
+from engine.separators.base import trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,9 @@ def settings(request: Request, backbone: Backbone, gain_db: float | None) -> dic
     dials = asdict(turned(method, request))
     return {
         "method": method.name,
-        "mode": request.mode,
-        "steps": steps(request, backbone),
-        "depth": request.depth,
+        "mode": None if trained(backbone) else request.mode,
+        "steps": None if trained(backbone) else steps(request, backbone),
+        "depth": None if trained(backbone) else request.depth,
         "seed": request.seed,
         "not": request.unlike,
         "complete": request.complete,
@@ -95,7 +96,12 @@ def record(
             "channels": source.channels,
             "samples": source.samples,
         },
-        "model": {"name": backbone.name, "licence": backbone.licence, "fingerprint": backbone.fingerprint},
+        "model": {
+            "name": backbone.name,
+            "licence": backbone.licence,
+            "fingerprint": backbone.fingerprint,
+            "trained_to_separate": trained(backbone),
+        },
         "algorithm": algorithm_of(request, backbone),
         "device": str(backbone.device),
         **settings(request, backbone, gain_db),

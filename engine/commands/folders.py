@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import delivery, weights
+from engine import delivery
 from engine.batch import report
 from engine.batch.crew import Crew, Watch
 from engine.batch.gather import gather
 from engine.batch.task import Outcome, Task
+from engine.choosing import suited
 from engine.commands.progress import bars
 from engine.commands.wanted import Wishes
 from engine.request import Request
@@ -42,7 +43,7 @@ def separate(options: argparse.Namespace, request: Request, wish_of: Wishes) -> 
     wishes = [wish_of.to(place.out, name) for place, name in zip(places, names, strict=True)]
     tasks = [Task(place.path, request, wish) for place, wish in zip(places, wishes, strict=True)]
     found: dict[Path, Outcome] = {}
-    hands = Crew(options.name or weights.DEFAULT, devices, request, options.execution)
+    hands = Crew(suited(options.name, request.prompts, request.method), devices, request, options.execution)
     try:
         with hands as crew, _bar(tasks) as watch:
             for number, outcome in enumerate(_in_order(tasks, _kept(crew.run(tasks, watch), found)), 1):

@@ -49,7 +49,7 @@ def _fetch(options: argparse.Namespace) -> int:
     model = wanted.weights
     print(f"{model.name} from https://huggingface.co/{model.hub}; licence: {model.licence}.")
     if not wanted.missing:
-        print(f"It is here and whole, in {weights.folder_of(model.hub)}.")
+        print(f"It is here and whole, in {weights.place(model)}.")
         return 0
     files = f"{len(wanted.missing)} of {len(wanted.pieces)} files"
     print(f"{files} to fetch, {fetching.megabytes(wanted.size)}. What has arrived whole stays, whatever happens.", flush=True)
@@ -165,7 +165,7 @@ COMMANDS = {
 
 def _row(model: weights.Weights) -> dict[str, Any]:
     """A model of the catalogue and its state here: "here", "missing", or "damaged" where files lack or are cut."""
-    folder, state = weights.folder_of(model.hub), "missing"
+    folder, state = weights.place(model), "missing"
     if folder is not None:
         try:
             weights.at(folder)

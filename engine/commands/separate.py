@@ -47,10 +47,11 @@ def main(argv: list[str]) -> int:
 
         return folders.separate(options, request, wish_of)
 
-    from engine import delivery, weights  # torch and the models cost seconds: only once the request makes sense
+    from engine import delivery  # torch and the models cost seconds: only once the request makes sense
+    from engine.choosing import suited
     from engine.separation import Separator
 
-    separator = Separator.load(options.name or weights.DEFAULT, options.device, options.execution)
+    separator = Separator.load(suited(options.name, request.prompts, request.method), options.device, options.execution)
     separator.check(request)
     outs = [(options.out or delivery.folder_beside(path)).absolute() for path in options.inputs]
     names = delivery.names_in(options.inputs, outs)

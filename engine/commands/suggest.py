@@ -76,10 +76,9 @@ def _asked(options: "argparse.Namespace", source: "Source", progress: "Progress"
 
 def _vocabulary(model: str) -> list[str]:
     """What a model knows by name. Raises BadRequest for one that follows any text."""
-    from engine import weights
+    from engine import backbones, weights
 
-    if weights.find(model).weights.backbone != "pocket":
+    words = backbones.vocabulary(weights.find(model).weights.backbone)
+    if not words:
         raise BadRequest(f"{model} follows any text, so it has no list to choose from.", "Name the sounds in question with -p.")
-    from engine.backbones.pocket.vocabulary import SOURCES
-
-    return list(SOURCES)
+    return list(dict.fromkeys(words.values()))

@@ -15,16 +15,21 @@ from engine.inversion import INVERSIONS
 from engine.inversion.base import Inversion, Ladder, Trail
 from engine.passes import Passes, Work
 from engine.request import Request
+from engine.separators.base import trained
 from host_bridge.errors import BadRequest
 
 
 def steps(request: Request, backbone: Backbone) -> int:
-    """The request's own number of steps, or the model's."""
+    """The request's own number of steps, or the model's; a trained separator makes none."""
+    if trained(backbone):
+        return 0
     return backbone.default_steps if request.steps is None else request.steps
 
 
 def ladder(request: Request, backbone: Backbone) -> Ladder:
-    """The levels that a request climbs. Raises BadRequest for an impossible number of them."""
+    """The levels that a request climbs, none of a trained separator. Raises BadRequest for an impossible number of them."""
+    if trained(backbone):
+        return Ladder(*[torch.zeros(0)] * 3)
     return Ladder.build(backbone.schedule, steps(request, backbone), request.depth)
 
 

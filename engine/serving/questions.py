@@ -59,7 +59,7 @@ def _list(room: Room, message: List) -> Iterator[Message]:
 
 def _models(_room: Room, message: Models) -> Iterator[Message]:
     for index, model in enumerate(weights.CATALOGUE.values()):
-        folder = weights.folder_of(model.hub)
+        folder = weights.place(model)
         try:
             here = folder is not None and bool(weights.at(folder))
         except BadModel:
@@ -71,9 +71,12 @@ def _vocabulary(_room: Room, message: Vocabulary) -> Iterator[Message]:
     """Of a model in the catalogue whether or not it is here; of any other once it is. Raises BadRequest, BadModel."""
     from engine import backbones  # torch costs seconds
 
-    name = message.model or weights.DEFAULT
-    model = weights.CATALOGUE.get(name) or weights.find(name).weights
-    for index, (word, meaning) in enumerate(backbones.vocabulary(model.backbone).items()):
+    words: dict[str, str] = {}
+    for name in [message.model] if message.model else [weights.DEFAULT, *weights.EMBEDDED]:  # as `choosing.suited` chooses
+        model = weights.CATALOGUE.get(name) or weights.find(name).weights
+        words = {**backbones.vocabulary(model.backbone), **words}
+    own = sorted(words.items(), key=lambda row: row[0] != row[1])
+    for index, (word, meaning) in enumerate(own):
         yield VocabularyRow(message.id, index, word, meaning)
 
 

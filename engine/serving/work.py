@@ -15,6 +15,7 @@ from engine.serving.turns import IN_ORDER, NOW, Turn, Turns
 from engine.serving.warm import Warm
 from host_bridge.errors import BridgeError, Cancelled, ZeroStemError
 from host_bridge.files import refusal
+from host_bridge.forms import RequestFile
 from host_bridge.handover import deliver
 from host_bridge.messages import Deliver, Done, Fail, Progress, Strength, Submit
 from host_bridge.spool import ASIDE, PROGRESS_S
@@ -135,6 +136,13 @@ class Work:
         if jobs.spool.unsettled(job):
             self.await_stem(job)
 
+    def _model(self, file: RequestFile) -> str:
+        """The model that a job is for: the one that its request names, else what suits its words."""
+        from engine.choosing import suited  # torch costs seconds, and only this thread needs it
+
+        method = file.settings.get("method")
+        return suited(file.model, [stem.prompt for stem in file.stems], method, self.warm.default)
+
     def _separated(self, job: str) -> int:
         """The job's stems in its folder and its result beside them; how many there are."""
         from engine.serving.region import region_of  # torch costs seconds, and only this thread needs it
@@ -147,7 +155,7 @@ class Work:
         show = Showing(jobs, job, self._remark, self.between)
         show(0.0, "loading")
         neighbour.leave_cores(file.host, self._left_free)
-        separator = self.warm.separator(file.model)
+        separator = self.warm.separator(self._model(file))
         show.device = str(separator.backbone.device)
         separator.check(request)
         region, notes = region_of(folder, file, lambda done, stage: show(CUTTING * done, stage))
@@ -193,7 +201,7 @@ class Work:
             return
         try:
             file = spool.request(job)
-            if self._busy and not self.warm.holds(file.model):  # it would throw out the model that is at work
+            if self._busy and not self.warm.holds(self._model(file)):  # it would throw out the model that is at work
                 self.turns.put(lambda: self.again(job), IN_ORDER)
                 return
             if (wanted := spool.unsettled(job)) or spool.is_half_rendered(job):
@@ -224,7 +232,7 @@ class Work:
                 shown = time.monotonic()
                 self.jobs.tell(Progress(job, min(round(1000 * done), 999), RENDERING, -1))
 
-        separator = self.warm.separator(file.model)
+        separator = self.warm.separator(self._model(file))
         told = stems.made(separator, folder / "region.wav", request, wish, go_on)
         kept = {key: before[key] for key in ("delivered", "warnings") if key in before}
         spool.commit(job, stems.replaced(folder, told) | kept)
