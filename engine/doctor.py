@@ -157,7 +157,7 @@ def _models() -> Iterator[Check]:
 def _state(model: "Weights") -> str:
     from engine.models import catalogue
 
-    folder = catalogue.folder_of(model.hub)
+    folder = catalogue.place(model)
     if folder is None:
         return f"not fetched; {model.licence}"
     try:

@@ -19,6 +19,7 @@ from engine.backbones.base import Backbone, Conditioning, add_noise
 from engine.backbones.heads import demo_window
 from engine.inversion import INVERSIONS
 from engine.inversion.base import InversionResult, Timesteps, denoise
+from engine.separators.base import TrainedSeparator, trained
 from host_bridge.types import Progress, quietly
 
 PROMPTS = ("drums", "violin")
@@ -58,6 +59,29 @@ class Finding:
 Say = Callable[[float], None]
 
 
+def separated(separator: TrainedSeparator, progress: Progress = quietly) -> list[Finding]:
+    """The one question to a trained separator: does it bring the parts of the demo mix nearer to what they are?"""
+    names, gains = ("bass", "drums", "trumpet"), list[float]()
+
+    def heard(name: str) -> Tensor:
+        sound = demo_window(separator, separator.window, name=name)
+        return separator.magnitude(separator.analyse(sound * level[:, None, None]))
+
+    mix = demo_window(separator, separator.window)
+    level = separator.gain(mix)
+    features = separator.analyse(mix * level[:, None, None])
+    whole = separator.magnitude(features)
+    for index, name in enumerate(names):
+        progress(index / len(names), "separating the demo mix")
+        truth, mask = heard(name), separator.masks(features, separator.embed([name]))
+        left, before = ((told - truth).square().sum() for told in (mask * whole, whole))
+        gains.append(float(10 * torch.log10(before / left.clamp_min(1e-20))))
+    progress(1.0, "tested")
+    said = ", ".join(f"{name} {gain:+.1f} dB" for name, gain in zip(names, gains, strict=True))
+    values = {"gains_db": dict(zip(names, gains, strict=True))}
+    return [Finding("separation", all(math.isfinite(gain) and gain > 0 for gain in gains), said, values)]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Patient:
     """A model under test, and the lengths it is tested with. noise: its own, timed and stopped between two items."""
@@ -91,6 +115,8 @@ class Patient:
 def examine(backbone: Backbone, progress: Progress = quietly, device: str = "") -> list[Finding]:
     """All questions to a model that is loaded. Raises Cancelled through `progress`, which hears the share of the passes that
     are done, and what is being done."""
+    if trained(backbone):
+        return separated(backbone, progress)
     passes = {
         "shapes": 1,
         "noise": len(HEIGHTS),

@@ -16,19 +16,21 @@ from engine.audio.source import open_source
 from engine.backbones import heads, load
 from engine.backbones.base import Backbone
 from engine.backbones.tuning import tune
+from engine.choose_model import model_for
 from engine.execution import device
 from engine.execution.autotune import AUTO
 from engine.execution.base import is_out_of_memory
 from engine.files import outputs
 from engine.inversion import INVERSIONS
-from engine.methods import METHODS
+from engine.methods import METHODS, onepass
 from engine.methods.base import resolve_options, timesteps_of
-from engine.models import catalogue
+from engine.models import catalogue, instruments
 from engine.pipeline.cache import DiskCache
 from engine.pipeline.inference import method_for, run_inference
 from engine.pipeline.rendering import Outputs, write_generative, write_stems
 from engine.pipeline.sidecar import KeptFiles, record
 from engine.request import Request
+from engine.separators.base import trained
 from host_bridge.errors import BadModel, BadRequest
 from host_bridge.paths import places
 from host_bridge.types import Progress, quietly
@@ -101,6 +103,9 @@ class Separator:
 
     def check(self, request: Request) -> None:
         """Raise BadRequest for a request that this model cannot process, before any file is read."""
+        if trained(self.backbone):
+            onepass.check(self.backbone, request)
+            return
         if request.method is not None and request.method not in METHODS:
             raise BadRequest(f'There is no method called "{request.method}".', f"Choose one of {', '.join(METHODS)}.")
         if request.mode not in INVERSIONS:
@@ -112,6 +117,8 @@ class Separator:
                 "Leave out --fresh-noise, or change the model.",
             )
         self.backbone.embed(request.words)
+        if known := getattr(self.backbone, "sources", None):
+            instruments.told_apart(request.prompts, known)
 
     @torch.no_grad()
     def separate(
@@ -173,7 +180,7 @@ def separate(
     prompts: str | Sequence[str],
     strength: float | Sequence[float] = 1.0,
     *,
-    model: str = catalogue.DEFAULT,
+    model: str | None = None,
     device: str = "auto",
     out: str | PathLike[str] | None = None,
     start_s: float | None = None,
@@ -197,7 +204,9 @@ def separate(
     """
     request = Request.of([prompts] if isinstance(prompts, str) else prompts, strength, **settings)
     output_options = OutputOptions(Path(out) if out is not None else None, None, start_s, length_s, rest=rest, gain_db=gain_db)
-    return _loaded(model, device).separate(Path(path), request, output_options, progress)
+    return _loaded(model_for(model, request.prompts, request.method), device).separate(
+        Path(path), request, output_options, progress
+    )
 
 
 _loaded = cache(Separator.load)

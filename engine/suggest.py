@@ -20,10 +20,12 @@ from engine.audio import source as audio
 from engine.audio.chunks import ChunkLayout, cut_chunks
 from engine.backbones.base import Backbone
 from engine.backbones.batching import BatchedModel, Cost
-from engine.methods.base import PRESENCE_DRAWS, PRESENCE_LEVELS, Estimate, WindowBatch, presence_cost, probe
+from engine.methods.base import PRESENCE_DRAWS, PRESENCE_LEVELS, Estimate, Method, WindowBatch, presence_cost, probe
+from engine.methods.onepass import OnePass
 from engine.pipeline.inference import WindowRunner
 from engine.pipeline.masking import MaskProjector
 from engine.request import Request
+from engine.separators.base import trained
 from host_bridge.errors import BadModel, BadRequest
 from host_bridge.types import Hertz, Progress, quietly
 
@@ -31,6 +33,9 @@ LIKELY, POSSIBLE = 1.5, 1.0
 """Standard deviations above all prompts from which on a sound is likely there, or may be. Set on 96 held-out mixes of two among
 pocket's fifteen sounds, and measured on 96 others: of those called likely 87 % (soundfont) and 62 % (recordings) were there, of
 those called likely or possible 47 and 40 %; of the sounds that were there 35 and 38 % were called likely, 57 and 53 % one."""
+
+LIKELY_DB, POSSIBLE_DB = -3.0, -8.0
+"""Level of a trained separator's stem in its mixture, in its surest window, from which on a sound is likely or maybe there."""
 
 MOST_WINDOWS = 16
 """Of longer files so many windows are heard, spread evenly."""
@@ -41,7 +46,8 @@ TAGGED = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A prompt, and how likely its sound is there: of a model standard deviations, of a tagger a probability."""
+    """A prompt, and how likely its sound is there: of a model standard deviations, of a trained separator the level of its stem
+    in dB, of a tagger a probability."""
 
     prompt: str
     score: float
@@ -88,7 +94,8 @@ def by_model(
     """
     if len(vocabulary) < 3:
         raise BadRequest("Fewer than three prompts cannot be held against each other.", "Name more sounds with -p.")
-    request, method, hop = Request.of(vocabulary), Relative(), backbone.grid.hop
+    request, hop = Request.of(vocabulary), backbone.grid.hop
+    method: Method = OnePass(backbone.name) if trained(backbone) else Relative()
     layout = ChunkLayout(MaskProjector(backbone.grid, backbone.rate, source.rate).frames(source.length), backbone.window // hop)
     chosen = _spread(len(layout.starts))
     passes = BatchedModel(backbone, progress, method.cost(request, backbone) * len(chosen))
@@ -102,6 +109,8 @@ def by_model(
     heard = torch.cat([score for score in scores if score is not None], 1)
     if not heard.shape[1]:
         return [Suggestion(prompt, 0.0, "unlikely") for prompt in vocabulary]  # silence holds nothing
+    if trained(backbone):
+        return _sorted(vocabulary, heard.amax(1).tolist(), POSSIBLE_DB, LIKELY_DB)
     return _sorted(vocabulary, pooled(heard).tolist(), POSSIBLE, LIKELY)
 
 

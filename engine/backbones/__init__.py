@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -20,12 +21,16 @@ BACKBONES = {
 """Key -> class, called with a device and, where weights are not embedded, their folder."""
 
 
-VOCABULARIES = {"pocket": "engine.backbones.pocket.vocabulary:NAMES"}
-"""Of those that know a closed list of words: every word -> the word that they take it for. The others follow any text."""
+VOCABULARIES = {
+    "pocket": "engine.backbones.pocket.vocabulary:NAMES",
+    "ear": "engine.separators.ear.words:NAMES",
+}
+"""Of backbones and trained separators that know a closed list of words: every word -> the word that they take it for. The
+others follow any text."""
 
 
 def vocabulary(key: str) -> Mapping[str, str]:
-    """The words that a backbone knows; none where it follows any text."""
+    """The words that a backbone or a trained separator knows; none where it follows any text."""
     if key not in VOCABULARIES:
         return {}
     module, name = VOCABULARIES[key].split(":")
@@ -41,5 +46,12 @@ def backbone_class(key: str) -> Callable[..., Backbone]:
 
 
 def load(key: str, device: torch.device, folder: Path | None = None) -> Backbone:
-    """A backbone ready to separate. Raises BadModel where its weights are missing, incomplete or damaged."""
+    """A backbone, or a trained separator, ready to separate.
+
+    Raises BadModel where its weights are missing, incomplete or damaged.
+    """
+    from engine import separators
+
+    if key in separators.SEPARATORS:
+        return cast("Backbone", separators.load(key, device, folder))  # what only makers of sound have is not asked of it
     return backbone_class(key)(device, folder) if folder else backbone_class(key)(device)

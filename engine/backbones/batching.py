@@ -4,6 +4,7 @@ batches."""
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,7 +39,8 @@ class Cost:
 
     def in_passes(self, backbone: Backbone) -> int:
         """The total in network passes of equal duration."""
-        return self.passes + (not backbone.lossless_codec) * (ENCODE_COST * self.encodes + DECODE_COST * self.decodes)
+        coded = ENCODE_COST * self.encodes + DECODE_COST * self.decodes
+        return self.passes + (coded if coded and not backbone.lossless_codec else 0)
 
 
 class BatchedModel:
@@ -55,15 +57,30 @@ class BatchedModel:
 
     def __call__(self, x: Tensor, levels: Tensor, conditioning: Conditioning) -> Tensor:
         """Epsilon for any number of items. Raises BadModel when not even one item fits in memory, Cancelled on request."""
+
+        def told(here: slice, rows: Conditioning) -> Tensor:
+            return self.backbone.noise(x[here], levels[here], rows)
+
+        return self._batched(len(x), conditioning, told) if len(x) else torch.zeros_like(x)
+
+    def masks(self, features: Tensor, conditioning: Conditioning) -> Tensor:
+        """A trained separator's masks for any number of items. Raises as a call does."""
+        separator: Any = self.backbone
+        if not len(features):
+            return torch.zeros_like(features)
+        return self._batched(len(features), conditioning, lambda here, rows: separator.masks(features[here], rows))
+
+    def _batched(self, count: int, conditioning: Conditioning, ask: Callable[[slice, Conditioning], Tensor]) -> Tensor:
+        """What the network says of `count` items, batch by batch."""
         pieces: list[Tensor] = []
         at = 0
-        while at < len(x):
+        while at < count:
             self.report_progress()
             assert self.batch > 0, "a batch of no items would never end"
             here = slice(at, at + self.batch)
             rows = Conditioning({name: tensor[here] for name, tensor in conditioning.tensors.items()})
             try:
-                pieces.append(self.backbone.noise(x[here], levels[here], rows))
+                pieces.append(ask(here, rows))
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -77,7 +94,7 @@ class BatchedModel:
                 continue
             at += len(pieces[-1])
             self.done += Cost(passes=len(pieces[-1]))
-        return torch.cat(pieces) if pieces else torch.zeros_like(x)
+        return torch.cat(pieces)
 
     def encode(self, features: Tensor) -> Tensor:
         """Features of any number of windows -> their latents. Raises Cancelled on request."""

@@ -20,6 +20,7 @@ from engine.audio import source
 from engine.backbones.base import Backbone, add_noise
 from engine.backbones.network import NetworkBackbone
 from engine.execution.base import is_out_of_memory
+from engine.separators.base import TrainedSeparator
 from host_bridge.errors import BadModel, ZeroStemError
 from host_bridge.files.plain import read_plain, write_atomic
 from host_bridge.paths import places
@@ -124,9 +125,11 @@ def draw_errors(backbone: Backbone, tell: Callable[[float], None]) -> Tensor:
     return torch.tensor(errors)
 
 
-def demo_window(backbone: Backbone, length: Samples | int, start_s: float = 2.0) -> Tensor:
-    """(1, channels, length) of the mix that comes along, as the model hears it; zeros where the mix ends sooner."""
-    heard = source.blocks_for_model(source.open_source(DEMO / "mix.flac"), backbone.rate, backbone.channels)
+def demo_window(
+    backbone: Backbone | TrainedSeparator, length: Samples | int, start_s: float = 2.0, name: str = "mix"
+) -> Tensor:
+    """(1, channels, length) of the mix that comes along, or of a stem of it, as the model hears it; zeros beyond its end."""
+    heard = source.blocks_for_model(source.open_source(DEMO / f"{name}.flac"), backbone.rate, backbone.channels)
     sound = np.concatenate(list(heard))[round(start_s * backbone.rate) :][:length].T
     whole = np.pad(sound, ((0, 0), (0, length - sound.shape[1])))
     return torch.from_numpy(np.ascontiguousarray(whole, np.float32))[None].to(backbone.device)

@@ -12,10 +12,10 @@ from engine.batch import report
 from engine.batch.discover import discover
 from engine.batch.task import Outcome, Task
 from engine.batch.worker_pool import Watch, WorkerPool
+from engine.choose_model import model_for
 from engine.commands.progress import bars
 from engine.commands.separation_options import BatchOutputOptions
 from engine.files import outputs
-from engine.models import catalogue
 from engine.request import Request
 from host_bridge.errors import BadAudio, BadRequest, ZeroStemError
 from host_bridge.sound import pcm_length_s
@@ -43,7 +43,7 @@ def separate(options: argparse.Namespace, request: Request, wish_of: BatchOutput
     batch_output = [wish_of.to(place.out, name) for place, name in zip(places, names, strict=True)]
     tasks = [Task(place.path, request, output_options) for place, output_options in zip(places, batch_output, strict=True)]
     found: dict[Path, Outcome] = {}
-    hands = WorkerPool(options.name or catalogue.DEFAULT, devices, request, options.execution)
+    hands = WorkerPool(model_for(options.name, request.prompts, request.method), devices, request, options.execution)
     try:
         with hands as pool, _bar(tasks) as watch:
             for number, outcome in enumerate(_in_order(tasks, _kept(pool.run(tasks, watch), found)), 1):

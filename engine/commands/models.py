@@ -49,7 +49,7 @@ def _fetch(options: argparse.Namespace) -> int:
     model = wanted.weights
     print(f"{model.name} from https://huggingface.co/{model.hub}; licence: {model.licence}.")
     if not wanted.missing:
-        print(f"It is here and whole, in {catalogue.folder_of(model.hub)}.")
+        print(f"It is here and whole, in {catalogue.place(model)}.")
         return 0
     files = f"{len(wanted.missing)} of {len(wanted.pieces)} files"
     print(f"{files} to fetch, {download.megabytes(wanted.size)}. What has arrived whole stays, whatever happens.", flush=True)
@@ -166,7 +166,7 @@ COMMANDS = {
 
 def _row(model: catalogue.Weights) -> dict[str, Any]:
     """A model of the catalogue and its state here: "here", "missing", or "damaged" where files lack or are cut."""
-    folder, state = catalogue.folder_of(model.hub), "missing"
+    folder, state = catalogue.place(model), "missing"
     if folder is not None:
         try:
             catalogue.at(folder)

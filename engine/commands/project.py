@@ -75,10 +75,10 @@ def main(argv: list[str]) -> int:
             "In REAPER, glue or render the items first; the project is as it was.",
         )
 
-    from engine.models import catalogue  # torch costs seconds: only once the request makes sense
+    from engine.choose_model import model_for  # torch costs seconds: only once the request makes sense
     from engine.separation import Separator
 
-    separator = Separator.load(options.name or catalogue.DEFAULT, options.device, options.execution)
+    separator = Separator.load(model_for(options.name, request.prompts, request.method), options.device, options.execution)
     separator.check(request)
     if options.dawproject:  # which holds all sound itself
         folder = options.dawproject.absolute().with_name(f".{options.dawproject.name}.{os.getpid()}")

@@ -47,11 +47,11 @@ def main(argv: list[str]) -> int:
 
         return folders.separate(options, request, wish_of)
 
-    from engine.files import outputs
-    from engine.models import catalogue  # torch and the models cost seconds: only once the request makes sense
+    from engine.choose_model import model_for
+    from engine.files import outputs  # torch and the models cost seconds: only once the request makes sense
     from engine.separation import Separator
 
-    separator = Separator.load(options.name or catalogue.DEFAULT, options.device, options.execution)
+    separator = Separator.load(model_for(options.name, request.prompts, request.method), options.device, options.execution)
     separator.check(request)
     outs = [(options.out or outputs.default_folder(path)).absolute() for path in options.inputs]
     names = outputs.names_in(options.inputs, outs)

@@ -77,10 +77,10 @@ def _asked(options: "argparse.Namespace", source: "AudioSource", progress: "Prog
 
 def _vocabulary(model: str) -> list[str]:
     """What a model knows by name. Raises BadRequest for one that follows any text."""
+    from engine import backbones
     from engine.models import catalogue
 
-    if catalogue.find(model).weights.backbone != "pocket":
+    words = backbones.vocabulary(catalogue.find(model).weights.backbone)
+    if not words:
         raise BadRequest(f"{model} follows any text, so it has no list to choose from.", "Name the sounds in question with -p.")
-    from engine.backbones.pocket.vocabulary import SOURCES
-
-    return list(SOURCES)
+    return list(dict.fromkeys(words.values()))

@@ -17,6 +17,7 @@ from host_bridge.errors import BridgeError, Cancelled, ZeroStemError
 from host_bridge.files.plain import refusal
 from host_bridge.protocol.messages import Deliver, Done, Fail, ProgressMessage, Strength, Submit
 from host_bridge.spool.delivery import deliver
+from host_bridge.spool.documents import RequestFile
 from host_bridge.spool.job_folders import ASIDE, PROGRESS_S
 
 log = logging.getLogger(__name__)
@@ -141,6 +142,13 @@ class DeviceWorker:
         if jobs.spool.stems_to_rerender(job):
             self.queue_rerender(job)
 
+    def _model(self, file: RequestFile) -> str:
+        """The model that a job is for: the one that its request names, else what suits its words."""
+        from engine.choose_model import model_for  # torch costs seconds, and only this thread needs it
+
+        method = file.settings.get("method")
+        return model_for(file.model, [stem.prompt for stem in file.stems], method, self.model_slot.default)
+
     def _separated(self, job: str) -> int:
         """Write a job's stems and result into its folder; returns the number of stems."""
         from engine.daemon.region import prepare_region  # torch costs seconds, and only this thread needs it
@@ -153,7 +161,7 @@ class DeviceWorker:
         show = JobProgress(jobs, job, self._remark, self.run_urgent)
         show(0.0, "loading")
         cpu_priority.limit_threads(file.host, self._left_free)
-        separator = self.model_slot.get(file.model)
+        separator = self.model_slot.get(self._model(file))
         show.device = str(separator.backbone.device)
         separator.check(request)
         region, notes = prepare_region(folder, file, lambda done, stage: show(CUTTING * done, stage))
@@ -199,7 +207,7 @@ class DeviceWorker:
             return
         try:
             file = spool.request(job)
-            if self._busy and not self.model_slot.holds(file.model):  # it would throw out the model that is at work
+            if self._busy and not self.model_slot.holds(self._model(file)):  # it would throw out the model that is at work
                 self.device_queue.put(lambda: self.rerender(job), IN_ORDER)
                 return
             if (wanted := spool.stems_to_rerender(job)) or spool.is_half_rendered(job):
@@ -230,7 +238,7 @@ class DeviceWorker:
                 shown = time.monotonic()
                 self.jobs.tell(ProgressMessage(job, min(round(1000 * done), 999), RENDERING, -1))
 
-        separator = self.model_slot.get(file.model)
+        separator = self.model_slot.get(self._model(file))
         told = stems.separate_job(separator, folder / "region.wav", request, output_options, go_on)
         kept = {key: before[key] for key in ("delivered", "warnings") if key in before}
         spool.commit(job, stems.replace_stems(folder, told) | kept)

@@ -95,8 +95,18 @@ def _measured(separator: "Separator") -> Pace:
     """Time the second network pass of a few windows; the first also compiles or selects kernels."""
     import torch
 
+    from engine.separators.base import trained
+
     model = separator.backbone
     with torch.no_grad():
+        if trained(model):
+            features = model.analyse(torch.zeros(1, model.channels, model.window, device=model.device))
+            few = min(model.batch, A_FEW)
+            blank = model.embed([""] * few)
+            for _ in range(2):
+                began = time.monotonic()
+                model.masks(features.repeat(few, 1, 1, 1), blank).cpu()
+            return Pace((time.monotonic() - began) / few, features.numel() * features.element_size())
         latent = model.encode(model.analyse(torch.zeros(1, model.channels, model.window, device=model.device)))
         few = min(model.batch, A_FEW)
         level, blank = torch.tensor([model.schedule.level(0.5)] * few), model.embed([""] * few)

@@ -59,7 +59,7 @@ def _list(context: QueryContext, message: List) -> Iterator[Message]:
 
 def _models(_context: QueryContext, message: Models) -> Iterator[Message]:
     for index, model in enumerate(catalogue.CATALOGUE.values()):
-        folder = catalogue.folder_of(model.hub)
+        folder = catalogue.place(model)
         try:
             here = folder is not None and bool(catalogue.at(folder))
         except BadModel:
@@ -72,9 +72,12 @@ def _vocabulary(_context: QueryContext, message: VocabularyQuery) -> Iterator[Me
     BadModel."""
     from engine import backbones  # torch costs seconds
 
-    name = message.model or catalogue.DEFAULT
-    model = catalogue.CATALOGUE.get(name) or catalogue.find(name).weights
-    for index, (word, meaning) in enumerate(backbones.vocabulary(model.backbone).items()):
+    words: dict[str, str] = {}
+    for name in [message.model] if message.model else [catalogue.DEFAULT, *catalogue.EMBEDDED]:  # as `choosing.suited` chooses
+        model = catalogue.CATALOGUE.get(name) or catalogue.find(name).weights
+        words = {**backbones.vocabulary(model.backbone), **words}
+    own = sorted(words.items(), key=lambda row: row[0] != row[1])
+    for index, (word, meaning) in enumerate(own):
         yield VocabularyRow(message.id, index, word, meaning)
 
 

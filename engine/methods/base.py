@@ -15,16 +15,21 @@ from engine.backbones.batching import BatchedModel, Cost
 from engine.inversion import INVERSIONS
 from engine.inversion.base import Inversion, InversionResult, Timesteps
 from engine.request import Request
+from engine.separators.base import trained
 from host_bridge.errors import BadRequest
 
 
 def num_steps(request: Request, backbone: Backbone) -> int:
-    """Number of noise levels: the request's, or the model's default."""
+    """The request's own number of steps, or the model's; a trained separator makes none."""
+    if trained(backbone):
+        return 0
     return backbone.default_steps if request.steps is None else request.steps
 
 
 def timesteps_of(request: Request, backbone: Backbone) -> Timesteps:
-    """The noise levels that a request inverts over. Raises BadRequest for an impossible number of them."""
+    """The levels that a request climbs, none of a trained separator. Raises BadRequest for an impossible number of them."""
+    if trained(backbone):
+        return Timesteps(*[torch.zeros(0)] * 3)
     return Timesteps.build(backbone.schedule, num_steps(request, backbone), request.depth)
 
 

@@ -46,6 +46,7 @@ def _free_to_try(backbone: str, name: str, size: int, good_for: str, hub: str) -
 
 
 _MODELS = (
+    Weights("ear", None, "ear", 22_900_000, "MIT", True, "vocals, drums, bass and other instruments; trained to separate them"),
     Weights("pocket", None, "pocket", 22_842_694, "MIT", True, "15 instruments and speech, in seconds, on any machine"),
     *(
         _free_to_try("audioldm", name, size, f"{_ANY}; {note}", f"cvssp/{hub or name}")
@@ -99,7 +100,9 @@ _MODELS = (
 
 CATALOGUE = {weights.name: weights for weights in _MODELS}
 
-POCKET = Path(__file__).resolve().parents[1] / "backbones" / "pocket"
+_ENGINE = Path(__file__).resolve().parents[1]
+EMBEDDED = {"pocket": _ENGINE / "backbones" / "pocket", "ear": _ENGINE / "separators" / "ear"}
+"""The models that come with ZeroStem, and where they lie."""
 
 PIPELINES = {
     "AudioLDMPipeline": "audioldm",
@@ -113,6 +116,7 @@ PIPELINES = {
 
 MARKS = {
     "pocket.json": "pocket",
+    "ear.json": "ear",
     "main_config.json": "tango",
     "condition_config.json": "auffusion",
     "vocoder/vocoder.pt": "auffusion",
@@ -156,6 +160,7 @@ _INDEX: Rows = (("model_index.json",), ("scheduler/scheduler_config.json",))
 
 LAYOUTS: dict[str, Rows] = {
     "pocket": (("pocket.json",), ("pocket.safetensors",)),
+    "ear": (("ear.json",), ("ear.safetensors",)),
     "audioldm": (
         *_INDEX,
         *_diffusers("unet"),
@@ -293,7 +298,7 @@ def find(name: str) -> InstalledModel:
     folder = Path(name).expanduser() if name.startswith("~/") else Path(name)
     if name and name not in CATALOGUE and folder.is_dir():
         return at(folder)
-    cached = folder_of(CATALOGUE[name].hub if name in CATALOGUE else hub_of(name))
+    cached = place(CATALOGUE[name]) if name in CATALOGUE else folder_of(hub_of(name))
     if cached is None:
         raise BadModel(f"The model {name} is not on this machine.", f"Fetch it: `zerostem models fetch {name}`.")
     return at(cached)
@@ -317,19 +322,22 @@ def hub_of(name: str) -> str:
 def lighter(size: int) -> str:
     """What to do about a model of so many bytes that does not fit in memory: it names the largest smaller one that is here."""
     by_size = sorted(CATALOGUE.values(), key=lambda model: -model.size)
-    here = next((model for model in by_size if model.size < size and folder_of(model.hub) is not None), None)
+    here = next((model for model in by_size if model.size < size and place(model) is not None), None)
     if here is None:
         return "Close other programs, or choose another device (`zerostem doctor` lists them)."
     return f"{here.name} is here and smaller ({here.size / 1e9:.2g} GB): choose it, or another device, or close other programs."
 
 
-def folder_of(hub: str | None) -> Path | None:
-    """Where a repository of the hub lies in the hub's cache, None if it was never fetched; of no repository: pocket's.
+def place(model: Weights) -> Path | None:
+    """The folder of a model of the catalogue; None where it was never fetched."""
+    return folder_of(model.hub) if model.hub else EMBEDDED[model.name]
+
+
+def folder_of(hub: str) -> Path | None:
+    """Where a repository of the hub lies in the hub's cache, None if it was never fetched.
 
     No network is asked. HF_HOME and its relatives count, as for the hub's own commands.
     """
-    if hub is None:
-        return POCKET
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -348,7 +356,8 @@ def at(folder: Path) -> InstalledModel:
     cached = folder.parent.parent.name
     hub = cached.removeprefix("models--").replace("--", "/") if cached.startswith("models--") else None
     published = next((weights for weights in CATALOGUE.values() if hub and weights.hub == hub), None)
-    weights = CATALOGUE["pocket"] if folder == POCKET else published or described(folder, hub)
+    embedded = next((CATALOGUE[name] for name, where in EMBEDDED.items() if folder == where), None)
+    weights = embedded or published or described(folder, hub)
     files = []
     for names in LAYOUTS[weights.backbone]:
         name = _there(folder, names) or names[0]
@@ -396,7 +405,7 @@ def _check(folder: Path, name: str, weights: Weights) -> None:
     flaw = _flaw(file) if file.is_file() else None
     if file.is_file() and flaw is None:
         return
-    by_hand = "Install ZeroStem again." if folder == POCKET else "Copy the whole checkpoint there again."
+    by_hand = "Install ZeroStem again." if folder in EMBEDDED.values() else "Copy the whole checkpoint there again."
     if flaw is None and (instead := _instead(file)):
         raise BadModel(f"The model {weights.name} in {folder} has no {name}, {instead[0]}.", instead[1])
     raise BadModel(

@@ -14,6 +14,7 @@ from pathlib import Path
 from engine.backbones import BACKBONES
 from engine.inversion import INVERSIONS
 from engine.methods import METHODS
+from engine.separators import SEPARATORS
 from host_bridge.sound import wav
 
 ROOT = Path(__file__).parents[1]
@@ -80,7 +81,7 @@ def _rows() -> Iterator[str]:
     """The modules, or packages, that one row of a table stands for each."""
     for row in (*METHODS.values(), *INVERSIONS.values()):
         yield type(row).__module__
-    for where in BACKBONES.values():
+    for where in (*BACKBONES.values(), *SEPARATORS.values()):
         yield ".".join(where.partition(":")[0].split(".")[:3])
 
 

@@ -28,11 +28,13 @@ from engine.methods.base import (
     resolve_options,
     timesteps_of,
 )
+from engine.methods.onepass import OnePass
 from engine.pipeline.cache import CachedModel, DiskCache
 from engine.pipeline.masking import MaskProjector
 from engine.pipeline.prefetch import prefetch, write_behind
 from engine.pipeline.presence import Verdict, verdicts
 from engine.request import Request
+from engine.separators.base import trained
 from host_bridge.types import Progress
 
 SILENCE = 1e-5
@@ -56,7 +58,10 @@ class ModelOutput:
 
 
 def method_for(request: Request, backbone: Backbone) -> Method:
-    """The method that the request names, or the default: `joint` for a lossless codec, else `zerosep`."""
+    """The method that the request names, or the model's best: its own where it was trained to separate, joint where its codec
+    is free, else ZeroSep's descent."""
+    if trained(backbone):
+        return OnePass(backbone.name)
     return METHODS[request.method or ("joint" if backbone.lossless_codec else "zerosep")]
 
 
@@ -171,8 +176,8 @@ def _levels(request: Request, backbone: Backbone) -> int:
 
 
 def _latent_bytes(backbone: Backbone) -> int:
-    silence = torch.zeros(1, backbone.channels, backbone.window, device=backbone.device)
-    latent = backbone.encode(backbone.analyse(silence))
+    features = backbone.analyse(torch.zeros(1, backbone.channels, backbone.window, device=backbone.device))
+    latent = features if trained(backbone) else backbone.encode(features)
     return latent.numel() * latent.element_size()
 
 

@@ -18,6 +18,7 @@ from engine.pipeline import algorithm
 from engine.pipeline.inference import ModelOutput, method_for
 from engine.pipeline.rendering import Outputs, origin
 from engine.request import Request
+from engine.separators.base import trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,9 @@ def settings(request: Request, backbone: Backbone, gain_db: float | None) -> dic
     options = asdict(resolve_options(method, request))
     return {
         "method": method.name,
-        "mode": request.mode,
-        "steps": num_steps(request, backbone),
-        "depth": request.depth,
+        "mode": None if trained(backbone) else request.mode,
+        "steps": None if trained(backbone) else num_steps(request, backbone),
+        "depth": None if trained(backbone) else request.depth,
         "seed": request.seed,
         "not": request.unlike,
         "complete": request.complete,
@@ -96,7 +97,12 @@ def record(
             "channels": source.channels,
             "samples": source.samples,
         },
-        "model": {"name": backbone.name, "licence": backbone.licence, "fingerprint": backbone.fingerprint},
+        "model": {
+            "name": backbone.name,
+            "licence": backbone.licence,
+            "fingerprint": backbone.fingerprint,
+            "trained_to_separate": trained(backbone),
+        },
         "algorithm": algorithm_of(request, backbone),
         "device": str(backbone.device),
         **settings(request, backbone, gain_db),

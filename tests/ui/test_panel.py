@@ -19,8 +19,6 @@ from host_bridge.spool.documents import RequestFile, StateFile
 from host_bridge.spool.job_folders import Spool
 from host_bridge.types import Job, Stem
 
-pytest.importorskip("pyqtgraph", reason="pyqtgraph is not installed: pip install 'zerostem[panel]'")
-
 if TYPE_CHECKING:
     from ui.panel import Panel
 

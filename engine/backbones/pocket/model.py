@@ -28,7 +28,7 @@ EXAMPLES = 16
 
 
 class Pocket:
-    """Backbone: 16 kHz mono, 2.56 s windows, a lossless codec, a closed vocabulary (see `vocabulary.SYNONYMS`)."""
+    """Backbone: 16 kHz mono, 2.56 s windows, a lossless codec, a closed vocabulary (see `vocabulary.NAMES`)."""
 
     name = "pocket"
     licence = "MIT"

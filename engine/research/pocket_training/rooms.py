@@ -18,7 +18,7 @@ BEFORE = 8192
 """Samples heard before the window, so that a room still rings from them; also the longest room response."""
 SPAN = WINDOW + BEFORE
 LONGEST = next_fast_len(int(SPAN * 2 ** (3 / 12)) + 1)
-"""Samples of a take that `Elsewhere` may ask for."""
+"""Samples of a take that `OtherRecordings` may ask for."""
 
 Sound = NDArray[np.float32]
 

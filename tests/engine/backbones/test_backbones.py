@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from engine import separators
 from engine.backbones import BACKBONES, VOCABULARIES, backbone_class, load, vocabulary
 from engine.backbones.base import Backbone
 from engine.backbones.batching import BatchedModel
 from engine.inversion import INVERSIONS
 from engine.inversion.base import InversionResult, Timesteps, denoise
 from engine.models import catalogue as weights
+from engine.separators import SEPARATORS
 from host_bridge.errors import BadModel, BadRequest
 
 pytestmark = pytest.mark.slow
@@ -269,8 +271,9 @@ def test_tensors_of_another_shape_are_refused_in_one_line(key: str, tiny: Callab
 def test_a_closed_vocabulary_is_what_the_model_embeds_and_every_meaning_means_itself(key: str) -> None:
     words = vocabulary(key)
     assert all(words[meaning] == meaning for meaning in words.values())
-    load(key, torch.device("cpu")).embed([*words])
+    model = (separators.load if key in SEPARATORS else load)(key, torch.device("cpu"))
+    model.embed([*words])
 
 
 def test_what_follows_any_text_has_no_vocabulary() -> None:
-    assert {key for key in BACKBONES if vocabulary(key)} == {*VOCABULARIES} <= {*BACKBONES}
+    assert {key for key in (*BACKBONES, *SEPARATORS) if vocabulary(key)} == {*VOCABULARIES}

@@ -10,7 +10,7 @@ from engine.backbones import BACKBONES, backbone_class
 from engine.backbones.pocket import Pocket
 from engine.backbones.pocket.codec import PatchCodec
 from engine.backbones.pocket.model import FOLDER
-from engine.backbones.pocket.vocabulary import NAMES, SOURCES, SYNONYMS, sources
+from engine.backbones.pocket.vocabulary import NAMES, SOURCES, sources
 from host_bridge.errors import BadModel, BadRequest
 
 pytestmark = pytest.mark.slow
@@ -64,8 +64,9 @@ def test_a_word_it_does_not_know_is_refused_with_what_it_knows(prompt: str) -> N
     assert "models list" in refusal.value.todo
 
 
-def test_no_word_means_two_sources() -> None:
-    assert len(NAMES) == sum(1 + len(others) for others in SYNONYMS.values())
+def test_every_word_means_one_of_its_sources() -> None:
+    assert {*NAMES.values()} == {*SOURCES}
+    assert all(sources(word) == (source,) for word, source in NAMES.items())
 
 
 def test_the_weights_know_exactly_the_vocabulary(pocket: Pocket) -> None:

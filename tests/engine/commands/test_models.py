@@ -45,7 +45,7 @@ def test_programs_get_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["pocket"]["default"]
-    assert (rows["pocket"]["state"], rows["pocket"]["folder"]) == ("here", str(catalogue.POCKET))
+    assert (rows["pocket"]["state"], rows["pocket"]["folder"]) == ("here", str(catalogue.EMBEDDED["pocket"]))
     small = rows["audioldm-s-full-v2"]
     assert (small["state"], small["folder"], small["commercial"]) == ("missing", None, False)
     assert small["fetch"] == "zerostem models fetch audioldm-s-full-v2"

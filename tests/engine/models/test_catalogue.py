@@ -72,7 +72,7 @@ def test_only_free_licences_count_as_commercial() -> None:
 def test_the_embedded_model_is_always_here() -> None:
     found = catalogue.find("pocket")
     assert (found.weights.licence, found.files) == ("MIT", ("pocket.json", "pocket.safetensors"))
-    assert found.folder == catalogue.POCKET
+    assert found.folder == catalogue.EMBEDDED["pocket"]
 
 
 @pytest.mark.parametrize("name", ["audioldm-s-full-v2", S])

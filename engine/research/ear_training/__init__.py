@@ -1,0 +1,1 @@
+"""Training the ear: sounds, mixtures and the loop."""

@@ -1,0 +1,1 @@
+"""The embedded separator: one pass of a small network per prompt."""
