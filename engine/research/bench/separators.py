@@ -41,7 +41,7 @@ class MixtureOfParts:
 
 
 Answer = Callable[[Sound, int, Sequence[str], bool], Tensor]
-"""A mixture (N,), its rate, prompts, whether they name all sounds -> masks (K, F, frames) of the `MaskProjector`'s bins at that rate."""
+"""A mixture (N,), its rate, prompts, whether they are all sounds -> masks (K, F, frames) in `MaskProjector`'s bins at it."""
 
 
 @torch.no_grad()
