@@ -73,7 +73,7 @@ def _vocabulary(_context: QueryContext, message: VocabularyQuery) -> Iterator[Me
     from engine import backbones  # torch costs seconds
 
     words: dict[str, str] = {}
-    for name in [message.model] if message.model else [catalogue.DEFAULT, *catalogue.EMBEDDED]:  # as `choose_model.model_for` does
+    for name in [message.model] if message.model else [catalogue.DEFAULT, *catalogue.EMBEDDED]:  # as `model_for` does
         model = catalogue.CATALOGUE.get(name) or catalogue.find(name).weights
         words = {**backbones.vocabulary(model.backbone), **words}
     own = sorted(words.items(), key=lambda row: row[0] != row[1])

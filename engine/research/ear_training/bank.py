@@ -75,10 +75,8 @@ class TakeBank:
     @property
     def hours(self) -> float:
         """Of all takes and songs."""
-        return (
-            sum(len(s) for group in self.takes.values() for s, _ in group) / RATE / 3600
-            + sum(s.size for s, _ in self.songs) / RATE / 3600
-        )
+        takes = sum(len(take) for group in self.takes.values() for take, _ in group)
+        return float(takes + sum(song.size for song, _ in self.songs)) / RATE / 3600
 
     def crop(self, rng: np.random.Generator, source: str) -> Sound:
         """(tracks, WINDOW), the sum of tracks at unit RMS; tries a few times not to hit a pause."""

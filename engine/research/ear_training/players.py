@@ -114,7 +114,7 @@ def shifted(sound: Sound, semitones: float) -> Sound:
         return sound
     factor = 2 ** (semitones / 12)
     count = max(1, int(len(sound) / factor))
-    return np.interp(np.arange(count) * factor, np.arange(len(sound)), sound).astype(np.float32)
+    return np.asarray(np.interp(np.arange(count) * factor, np.arange(len(sound)), sound), np.float32)
 
 
 def sustained(sound: Sound, size: int) -> Sound:

@@ -42,7 +42,7 @@ def colour(rng: np.random.Generator, spread_db: float = 5.0) -> Sound:
     """A smooth random filter over the square root of frequency, (SPAN / 2 + 1,) linear gains."""
     knots = rng.normal(0, spread_db, rng.integers(3, 10))
     gain_db = np.interp(np.linspace(0, 1, SPAN // 2 + 1, dtype=np.float32) ** 0.5, np.linspace(0, 1, len(knots)), knots)
-    return (10 ** (gain_db / 20)).astype(np.float32)
+    return np.asarray(10 ** (gain_db / 20), np.float32)
 
 
 def band(rng: np.random.Generator) -> Sound:
@@ -64,7 +64,7 @@ def compression(rng: np.random.Generator, sound: Sound) -> Sound:
     padded = np.pad(whole, (0, count * block - len(whole)))
     envelope = np.sqrt((padded.reshape(count, block) ** 2).mean(1)) + 0.1 * np.sqrt((whole**2).mean()) + 1e-6
     gain = (envelope / envelope.mean()) ** -rng.uniform(0.1, 0.6)
-    return np.interp(np.arange(len(whole)), np.arange(count) * block + block / 2, gain).astype(np.float32)
+    return np.asarray(np.interp(np.arange(len(whole)), np.arange(count) * block + block / 2, gain), np.float32)
 
 
 def saturation(rng: np.random.Generator, sound: Sound) -> Sound:

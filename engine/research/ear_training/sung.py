@@ -16,6 +16,12 @@ LENGTHS = (0.5, 1.0, 1.5, 2.0, 3.0)  # note lengths in beats ...
 WEIGHTS = (0.36, 0.36, 0.08, 0.14, 0.06)  # ... and how often each is wanted
 
 
+Syllable = tuple[int, int, int, int]
+"""Frames: its start, its core's start, the core's end, its end."""
+SungNote = tuple[int, int, float, float]
+"""The syllable's number, the degree of the scale, start and length in seconds."""
+
+
 @dataclass
 class Voice:
     """What WORLD heard in one recording, and where its syllables are (all in frames)."""
@@ -24,7 +30,7 @@ class Voice:
     pitch: np.ndarray  # Hz, 0 where unvoiced
     envelope: np.ndarray  # natural log of the power spectral envelope
     noise: np.ndarray  # aperiodicity, 0 to 1
-    syllables: list = field(default_factory=list)  # (start, core start, core end, end)
+    syllables: list[Syllable] = field(default_factory=list)  # (start, core start, core end, end)
 
     @property
     def median(self) -> float:
@@ -57,7 +63,7 @@ def analyse(speech: np.ndarray, rate: int) -> Voice | None:
     return voice if len(voice.syllables) >= 4 else None
 
 
-def find_syllables(voice: Voice) -> list:
+def find_syllables(voice: Voice) -> list[Syllable]:
     """Vowels are peaks of the energy between 250 and 2500 Hz in voiced stretches; a syllable reaches to the dips beside it."""
     bins = voice.envelope.shape[1]
     hertz = np.arange(bins) * voice.rate / 2 / (bins - 1)
@@ -67,13 +73,13 @@ def find_syllables(voice: Voice) -> list:
     loud = np.percentile(energy[voiced], 75)
     inner = np.flatnonzero((energy[1:-1] >= energy[:-2]) & (energy[1:-1] > energy[2:])) + 1
     peaks: list[int] = []
-    for p in (p for p in inner if voiced[p] and energy[p] > loud - 18):
+    for p in (p for p in map(int, inner) if voiced[p] and energy[p] > loud - 18):
         if peaks and p - peaks[-1] < 16:  # closer than 80 ms: one vowel
             peaks[-1] = p if energy[p] > energy[peaks[-1]] else peaks[-1]
         elif peaks and energy[peaks[-1] : p].min() > min(energy[p], energy[peaks[-1]]) - 2 and voiced[peaks[-1] : p].all():
             peaks[-1] = p if energy[p] > energy[peaks[-1]] else peaks[-1]  # no dip between: one vowel
         else:
-            peaks.append(int(p))
+            peaks.append(p)
     syllables = []
     edge = max(0, peaks[0] - 30) if peaks else 0
     for p, after in zip(peaks, [*peaks[1:], None], strict=True):
@@ -89,14 +95,15 @@ def find_syllables(voice: Voice) -> list:
     return syllables
 
 
-def compose(count: int, need: np.ndarray, rng: np.random.Generator, beat: float) -> list:
+def compose(count: int, need: np.ndarray, rng: np.random.Generator, beat: float) -> list[SungNote]:
     """A list of (syllable, degree, start beat in seconds, length in seconds); `need` is each syllable's shortest length."""
     rhythm = rng.choice(LENGTHS, size=int(rng.integers(4, 9)), p=WEIGHTS)
     motif = rng.choice((-3, -2, -1, 0, 1, 2, 3), size=len(rhythm), p=(0.05, 0.14, 0.25, 0.12, 0.25, 0.14, 0.05))
-    notes, clock, degree = [], 0.0, int(rng.integers(-1, 3))
+    notes: list[SungNote] = []
+    clock, degree = 0.0, int(rng.integers(-1, 3))
     for i in range(count):
         wanted = float(rhythm[i % len(rhythm)])
-        length = max(wanted, np.ceil(need[i] / beat * 4) / 4) * beat  # on a grid of sixteenths
+        length = max(wanted, float(np.ceil(need[i] / beat * 4)) / 4) * beat  # on a grid of sixteenths
         step = int(motif[i % len(motif)]) if rng.random() < 0.7 else int(rng.integers(-2, 3))
         degree = degree + step if -4 <= degree + step <= 7 else degree - step
         parts = int(rng.integers(2, 4)) if length > 1.4 * beat and rng.random() < 0.18 else 1  # now and then a melisma
@@ -106,7 +113,7 @@ def compose(count: int, need: np.ndarray, rng: np.random.Generator, beat: float)
     return notes
 
 
-def contour(notes: list, hertz: np.ndarray, onsets: np.ndarray, frames: int, rng: np.random.Generator) -> np.ndarray:
+def contour(notes: list[SungNote], hertz: np.ndarray, onsets: np.ndarray, frames: int, rng: np.random.Generator) -> np.ndarray:
     """The wanted pitch of every frame: steps between notes softened to glides, with vibrato, drift and jitter, in Hz."""
     cents = 1200 * np.log2(hertz)
     curve = np.full(frames, cents[0])
@@ -130,7 +137,8 @@ def contour(notes: list, hertz: np.ndarray, onsets: np.ndarray, frames: int, rng
     drift = smooth(rng.standard_normal(frames), 241)
     drift *= rng.uniform(3, 14) / (drift.std() + 1e-9)
     jitter = smooth(rng.standard_normal(frames), 5) * rng.uniform(0.5, 3)
-    return 2 ** ((curve + trill + drift + jitter) / 1200)
+    pitch: np.ndarray = 2 ** ((curve + trill + drift + jitter) / 1200)
+    return pitch
 
 
 def sing(voice: Voice, rng: np.random.Generator, tune: Tune, longest: float = 12.0) -> NDArray[np.float32]:

@@ -91,6 +91,8 @@ def loss_of(logits: Tensor, batch: Batch, treble: Tensor) -> tuple[Tensor, Tenso
         total = total + share * torch.where(present, there, gone).mean()
         if decibels is None:
             decibels = torch.where(present, 10 * torch.log10(error / target.clamp_min(1e-12) + 1e-9), gone / ABSENT).detach()
+    assert decibels is not None
+    assert present is not None
     return total, decibels, present
 
 
@@ -110,7 +112,7 @@ class EarTraining:
         self.sources, self.recipe = sources, recipe
         self.ear = EarNetwork(len(sources))
         self.ear.net.set_attn_processor(AttnProcessor())  # torch's fused attention is slow backwards on CPUs
-        self.ear = self.ear.to(memory_format=torch.channels_last)
+        self.ear = self.ear.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.ear)
         self.optimiser = torch.optim.AdamW(
             self.ear.parameters(), lr=recipe.rate, weight_decay=1e-3, betas=(0.9, 0.99), fused=True

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from engine.research.ear_training import parts, worlds
 from engine.research.ear_training.bank import LEVEL_DB, Batch
 from engine.research.ear_training.parts import SOURCES, Tune, related
+from engine.research.ear_training.players import NotePlayer
 from engine.research.ear_training.players import load as recording
 from engine.separators.ear.bands import RATE, WINDOW
 
@@ -48,7 +49,7 @@ class Heldout:
             source: [sorted(p.glob("*.ogg")) for p in sorted((sounds / "voices-heldout" / kind).iterdir())]
             for kind, source in (("singing", "vocals"), ("speech", "speech"))
         }
-        self.players: dict[str, object] = {}
+        self.players: dict[str, NotePlayer] = {}
 
     @property
     def names(self) -> list[str]:

@@ -4,6 +4,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from engine.research.ear_training import parts, processing
 from engine.research.ear_training.parts import PARTS, Tune
 from engine.research.ear_training.players import Amplified, Font, Kit, Library, NotePlayer, Section, load
 from engine.research.pocket_training import soundfonts
+from engine.research.pocket_training.composer import MusicalPart
 from engine.separators.ear.bands import RATE
 
 Sound = NDArray[np.float32]
@@ -79,7 +81,7 @@ class SourceWorld:
     make: Callable[[], NotePlayer]
 
     @property
-    def part(self) -> parts.Part:
+    def part(self) -> MusicalPart:
         """What it plays."""
         return PARTS.get(self.source, parts.CLUTTER)
 
@@ -93,23 +95,29 @@ def fonts(seconds: float) -> Iterator[SourceWorld]:
     for font in soundfonts.TRAINING:
         name = Path(font.file).stem
         if font.sources == ("drums",):
-            yield SourceWorld("drums", name, DRUM_FONTS, seconds * 0.5, lambda font=font: Font(font, PARTS["drums"]))
+            yield SourceWorld("drums", name, DRUM_FONTS, seconds * 0.5, partial(Font, font, PARTS["drums"]))
             continue
         for source, part in PARTS.items():
             if len(font.sources) < 10 and source not in font.sources:
                 continue
             weight = FONT_WEIGHTS[name]
-            yield SourceWorld(
-                source, name, weight, seconds * min(1, weight + 0.2), lambda font=font, part=part: Font(font, part)
-            )
+            yield SourceWorld(source, name, weight, seconds * min(1, weight + 0.2), partial(Font, font, part))
         if len(font.sources) > 10:
-            yield SourceWorld(CLUTTER, name, FONT_WEIGHTS[name], seconds, lambda font=font: Font(font, parts.CLUTTER))
+            yield SourceWorld(CLUTTER, name, FONT_WEIGHTS[name], seconds, partial(Font, font, parts.CLUTTER))
 
 
 def manifest(folder: Path) -> list[dict[str, str]]:
     """Rows of a folder's MANIFEST.tsv."""
     head, *rows = (line.split("\t") for line in (folder / "MANIFEST.tsv").read_text(encoding="utf-8").splitlines())
     return [dict(zip(head, row, strict=False)) for row in rows]
+
+
+def _amplified(folder: Path, riffs: float, gain: float) -> Amplified:
+    return Amplified(Library(folder), riffs, gain)
+
+
+def _section(folders: list[Path]) -> Section:
+    return Section([Library(folder) for folder in folders])
 
 
 def recorded(sounds: Path, seconds: float, group: str = "instruments") -> Iterator[SourceWorld]:
@@ -122,14 +130,14 @@ def recorded(sounds: Path, seconds: float, group: str = "instruments") -> Iterat
         weight, lasts = (2.0, seconds) if source else (0.5, seconds / 3)
         if row["kind"] == "hits":
             struck = row["source"] == "hand_percussion"
-            yield SourceWorld(source, f"real-{row['library']}", weight, lasts, lambda f=folder, s=struck: Kit(f, s))
+            yield SourceWorld(source, f"real-{row['library']}", weight, lasts, partial(Kit, folder, struck))
         elif source in ("electric guitar", "bass") and "power" not in row["library"]:
             riffs, gain = (0.3, 0.65) if source == "electric guitar" else (0.0, 0.25)
-            make = lambda f=folder, r=riffs, g=gain: Amplified(Library(f), r, g)  # noqa: E731
-            yield SourceWorld(source, f"real-{row['library']}", weight, lasts * 1.5, make)
+            amplified = partial(_amplified, folder, riffs, gain)
+            yield SourceWorld(source, f"real-{row['library']}", weight, lasts * 1.5, amplified)
         else:
             yield SourceWorld(
-                source, f"real-{row['library']}", weight, lasts, lambda f=folder, c="power" in row["library"]: Library(f, c)
+                source, f"real-{row['library']}", weight, lasts, partial(Library, folder, "power" in row["library"])
             )
     brass = [sounds / group / row["folder"] for row in rows if row["source"] == "brass" and row["kind"] == "notes"]
     saxes = [sounds / group / row["folder"] for row in rows if row["source"] == "saxophone" and row["kind"] == "notes"]
@@ -140,7 +148,7 @@ def recorded(sounds: Path, seconds: float, group: str = "instruments") -> Iterat
         ("strings", "real-bowed", bowed),
     ):
         if players:
-            yield SourceWorld(source, name, 2.0, 2 * seconds, lambda p=players: Section([Library(f) for f in p]))
+            yield SourceWorld(source, name, 2.0, 2 * seconds, partial(_section, players))
 
 
 def takes(world: SourceWorld, rng: np.random.Generator, processed: float = 0.18) -> list[Sound]:

@@ -20,6 +20,9 @@ STEEP, OFFSET = 2.0, -1.0
 class EarNetwork(nn.Module):
     """(B, T, K) log-mel of mixtures at -25 dBFS and (B, 64) prompt vectors -> (B, T, K) logits of a mask."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, words: int, network: Any = None) -> None:
         """`words`: rows of the table of prompt vectors."""
         super().__init__()

@@ -42,7 +42,7 @@ def shares(model: Backbone) -> list[float]:
 def test_real_checkpoints_tell_noise_from_sound(key: str) -> None:
     """A wrong scale, schedule, prediction type or level would show."""
     family = [each for each in catalogue.CATALOGUE.values() if each.backbone == key]
-    here = [folder for each in family if (folder := catalogue.folder_of(each.hub))]
+    here = [folder for each in family if each.hub and (folder := catalogue.folder_of(each.hub))]
     if not here:
         pytest.skip(f"no checkpoint of {key} is on this machine: `zerostem models fetch {family[0].name}`")
     for folder in here:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from engine import separators
 from engine.backbones import mel
 from engine.backbones.batching import BatchedModel
-from engine.execution.autotune import difference
+from engine.execution.base import difference
 from engine.execution.table import EXECUTIONS
 from engine.methods.onepass import OnePass, presence, shared
 from engine.pipeline.inference import WindowRunner
@@ -33,7 +34,7 @@ def separator(request: pytest.FixtureRequest) -> TrainedSeparator:
 
 
 @pytest.fixture(scope="module")
-def ear() -> Ear:
+def ear() -> Any:
     return Ear(CPU)
 
 
@@ -151,13 +152,13 @@ def test_nothing_is_learned_while_it_answers(separator: TrainedSeparator, window
 # One pass, as a method
 
 
-def answered(ear: Ear, sound: torch.Tensor, *prompts: str, **settings: object) -> object:
+def answered(ear: Any, sound: torch.Tensor, *prompts: str, **settings: Any) -> Any:
     method = OnePass("ear")
     request = Request.of(prompts, **settings)
     return WindowRunner(ear, method, request, None, BatchedModel(ear), ear.embed(request.words)).answer(sound, 0)
 
 
-def test_all_prompts_are_one_batch_of_one_pass_each(ear: Ear) -> None:
+def test_all_prompts_are_one_batch_of_one_pass_each(ear: Any) -> None:
     sound = 0.1 * torch.randn(3, 1, ear.window, generator=torch.Generator().manual_seed(1))
     method, passes = OnePass("ear"), BatchedModel(ear)
     request = Request.of(["drums", "bass", "piano"])
@@ -166,7 +167,7 @@ def test_all_prompts_are_one_batch_of_one_pass_each(ear: Ear) -> None:
     assert method.cost(request, ear) * 3 == passes.done
 
 
-def test_where_the_prompts_name_everything_the_stems_share_all_of_it(ear: Ear) -> None:
+def test_where_the_prompts_name_everything_the_stems_share_all_of_it(ear: Any) -> None:
     sound = 0.1 * torch.randn(2, 1, ear.window, generator=torch.Generator().manual_seed(1))
     whole = answered(ear, sound, "drums", "bass", complete=True)
     torch.testing.assert_close(whole.masks.sum(0), torch.ones_like(whole.masks[0]))
@@ -174,7 +175,7 @@ def test_where_the_prompts_name_everything_the_stems_share_all_of_it(ear: Ear) -
     assert (apart.masks.sum(0) - 1).abs().max() > 0.05
 
 
-def test_silence_is_not_asked_about(ear: Ear) -> None:
+def test_silence_is_not_asked_about(ear: Any) -> None:
     passes, request = BatchedModel(ear), Request.of(["drums"])
     told = WindowRunner(ear, OnePass("ear"), request, None, passes, ear.embed(request.words)).answer(
         torch.zeros(2, 1, ear.window), 0
@@ -184,7 +185,7 @@ def test_silence_is_not_asked_about(ear: Ear) -> None:
 
 
 @pytest.mark.parametrize("kind", ["noise", "sine", "clipped", "constant", "click"])
-def test_odd_sounds_have_finite_masks(ear: Ear, kind: str) -> None:
+def test_odd_sounds_have_finite_masks(ear: Any, kind: str) -> None:
     time = torch.arange(ear.window) / ear.rate
     sound = {
         "noise": torch.randn(ear.window, generator=torch.Generator().manual_seed(0)),
@@ -232,7 +233,7 @@ def test_bands_reach_sixteen_kilohertz_without_a_gap() -> None:
     assert bands.edges()[-1] == pytest.approx(16_000)
 
 
-def test_every_source_of_the_weights_is_a_word_that_is_known(ear: Ear) -> None:
+def test_every_source_of_the_weights_is_a_word_that_is_known(ear: Any) -> None:
     from engine.models import instruments
 
     assert len(ear.vectors) == len(ear.sources)
