@@ -174,6 +174,7 @@ def _row(model: weights.Weights) -> dict[str, Any]:
             state = "damaged"
     return {
         **asdict(model),
+        "trained_to_separate": model.trained_to_separate,
         "fetch": model.fetch,
         "default": model.name == weights.DEFAULT,
         "state": state,

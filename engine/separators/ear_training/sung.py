@@ -5,6 +5,7 @@ their own speed; the pitch has portamento, vibrato, drift and jitter. Needs pywo
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +22,10 @@ class Voice:
     """What WORLD heard in one recording, and where its syllables are (all in frames)."""
 
     rate: int
-    pitch: np.ndarray  # Hz, 0 where unvoiced
-    envelope: np.ndarray  # natural log of the power spectral envelope
-    noise: np.ndarray  # aperiodicity, 0 to 1
-    syllables: list = field(default_factory=list)  # (start, core start, core end, end)
+    pitch: NDArray[Any]  # Hz, 0 where unvoiced
+    envelope: NDArray[Any]  # natural log of the power spectral envelope
+    noise: NDArray[Any]  # aperiodicity, 0 to 1
+    syllables: list[tuple[int, int, int, int]] = field(default_factory=list)  # (start, core start, core end, end)
 
     @property
     def median(self) -> float:
@@ -32,7 +33,7 @@ class Voice:
         return float(np.median(self.pitch[self.pitch > 0]))
 
 
-def smooth(values: np.ndarray, width: int) -> np.ndarray:
+def smooth(values: NDArray[Any], width: int) -> NDArray[Any]:
     """Moving average with a Hann window, edges held."""
     if width < 3:
         return values
@@ -41,7 +42,7 @@ def smooth(values: np.ndarray, width: int) -> np.ndarray:
     return np.convolve(padded, window / window.sum(), mode="valid")
 
 
-def analyse(speech: np.ndarray, rate: int) -> Voice | None:
+def analyse(speech: NDArray[Any], rate: int) -> Voice | None:
     """Analyse a mono recording of one speaker; None where no usable syllable is found."""
     import pyworld  # type: ignore[import-not-found, unused-ignore]
 
@@ -57,7 +58,7 @@ def analyse(speech: np.ndarray, rate: int) -> Voice | None:
     return voice if len(voice.syllables) >= 4 else None
 
 
-def find_syllables(voice: Voice) -> list:
+def find_syllables(voice: Voice) -> list[tuple[int, int, int, int]]:
     """Vowels are peaks of the energy between 250 and 2500 Hz in voiced stretches; a syllable reaches to the dips beside it."""
     bins = voice.envelope.shape[1]
     hertz = np.arange(bins) * voice.rate / 2 / (bins - 1)
@@ -89,11 +90,11 @@ def find_syllables(voice: Voice) -> list:
     return syllables
 
 
-def compose(count: int, need: np.ndarray, rng: np.random.Generator, beat: float) -> list:
+def compose(count: int, need: NDArray[Any], rng: np.random.Generator, beat: float) -> list[tuple[int, int, float, float]]:
     """A list of (syllable, degree, start beat in seconds, length in seconds); `need` is each syllable's shortest length."""
     rhythm = rng.choice(LENGTHS, size=int(rng.integers(4, 9)), p=WEIGHTS)
     motif = rng.choice((-3, -2, -1, 0, 1, 2, 3), size=len(rhythm), p=(0.05, 0.14, 0.25, 0.12, 0.25, 0.14, 0.05))
-    notes, clock, degree = [], 0.0, int(rng.integers(-1, 3))
+    notes, clock, degree = list[tuple[int, int, float, float]](), 0.0, int(rng.integers(-1, 3))
     for i in range(count):
         wanted = float(rhythm[i % len(rhythm)])
         length = max(wanted, np.ceil(need[i] / beat * 4) / 4) * beat  # on a grid of sixteenths
@@ -106,7 +107,9 @@ def compose(count: int, need: np.ndarray, rng: np.random.Generator, beat: float)
     return notes
 
 
-def contour(notes: list, hertz: np.ndarray, onsets: np.ndarray, frames: int, rng: np.random.Generator) -> np.ndarray:
+def contour(
+    notes: list[tuple[int, int, float, float]], hertz: NDArray[Any], onsets: NDArray[Any], frames: int, rng: np.random.Generator
+) -> NDArray[Any]:
     """The wanted pitch of every frame: steps between notes softened to glides, with vibrato, drift and jitter, in Hz."""
     cents = 1200 * np.log2(hertz)
     curve = np.full(frames, cents[0])

@@ -14,6 +14,7 @@ from engine.separators.ear.bands import RATE, WINDOW
 from engine.separators.ear_training import parts, worlds
 from engine.separators.ear_training.bank import LEVEL_DB, Batch
 from engine.separators.ear_training.parts import SOURCES, Tune, related
+from engine.separators.ear_training.players import Player
 from engine.separators.ear_training.players import load as recording
 
 Sound = NDArray[np.float32]
@@ -48,7 +49,7 @@ class Heldout:
             source: [sorted(p.glob("*.ogg")) for p in sorted((sounds / "voices-heldout" / kind).iterdir())]
             for kind, source in (("singing", "vocals"), ("speech", "speech"))
         }
-        self.players: dict[str, object] = {}
+        self.players: dict[str, Player] = {}
 
     @property
     def names(self) -> list[str]:
