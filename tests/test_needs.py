@@ -2,6 +2,7 @@
 
 import re
 import stat
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -109,6 +110,25 @@ def test_packages_are_installed_only_where_that_was_asked_for(
     assert (path / "said").exists() is (asked == "1")
     if asked == "1":
         assert (path / "said").read_text().splitlines()[-1].endswith("install -y --no-install-recommends lua5.4")
+
+
+WITHOUT_QT = """
+import sys
+import pytest
+class Nowhere:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("PyQt6", "pyqtgraph"):
+            raise ImportError("libGL.so.1: cannot open shared object file")
+sys.meta_path.insert(0, Nowhere())
+sys.exit(pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", sys.argv[1]]))
+"""
+
+
+@pytest.mark.process
+def test_without_the_libraries_that_qt_wants_every_test_of_the_panel_is_collected_all_the_same() -> None:
+    command = [sys.executable, "-c", WITHOUT_QT, str(TESTS / "ui")]
+    done = subprocess.run(command, cwd=TESTS.parent, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout
 
 
 def test_nobody_else_looks_programs_or_libraries_of_the_system_up() -> None:

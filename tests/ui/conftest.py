@@ -35,6 +35,7 @@ def qt(need: Callable[..., None]) -> None:
     """Qt with its libraries, or the reason why there is none."""
     pytest.importorskip("PyQt6.sip", reason="PyQt6 is not installed: pip install 'zerostem[panel]'")
     need("qt")
+    pytest.importorskip("pyqtgraph", reason="pyqtgraph is not installed: pip install 'zerostem[panel]'")
 
 
 @pytest.fixture

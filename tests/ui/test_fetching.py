@@ -11,8 +11,6 @@ from safetensors.numpy import save
 
 from engine import weights
 
-pytest.importorskip("pyqtgraph", reason="pyqtgraph is not installed: pip install 'zerostem[panel]'")
-
 if TYPE_CHECKING:
     from ui.panel import Panel
     from ui.widgets.machine import Machine

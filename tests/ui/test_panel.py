@@ -19,8 +19,6 @@ from host_bridge.settings import places
 from host_bridge.spool import Spool
 from host_bridge.vocabulary import Job, Stem
 
-pytest.importorskip("pyqtgraph", reason="pyqtgraph is not installed: pip install 'zerostem[panel]'")
-
 if TYPE_CHECKING:
     from ui.panel import Panel
 

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-pytest.importorskip("pyqtgraph", reason="pyqtgraph is not installed: pip install 'zerostem[panel]'")
-
 if TYPE_CHECKING:
     from ui.looks import Tones
     from ui.panel import Panel
