@@ -164,7 +164,7 @@ def _state(model: "Weights") -> str:
         catalogue.at(folder)
     except BadModel as error:
         return f"DAMAGED: {error}"
-    return f"here; {model.licence}"
+    return f"here; {model.licence}{'; trained to separate' if model.trained_to_separate else ''}"
 
 
 def _cached() -> list[str]:

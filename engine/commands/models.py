@@ -175,6 +175,7 @@ def _row(model: catalogue.Weights) -> dict[str, Any]:
             state = "damaged"
     return {
         **asdict(model),
+        "trained_to_separate": model.trained_to_separate,
         "fetch": model.fetch,
         "default": model.name == catalogue.DEFAULT,
         "state": state,

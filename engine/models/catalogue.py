@@ -32,11 +32,18 @@ class Weights:
     good_for: str
 
     @property
+    def trained_to_separate(self) -> bool:
+        """Whether it was taught to take mixtures apart, and not only to make sounds."""
+        return self.backbone in SEPARATING
+
+    @property
     def fetch(self) -> str | None:
         """The command that fetches it, or what of it is missing or damaged."""
         return f"zerostem models fetch {self.name}" if self.hub else None
 
 
+SEPARATING = frozenset({"ear"})
+"""The keys of `engine.separators.SEPARATORS`, which need not be imported to be known."""
 NON_COMMERCIAL = "CC BY-NC-SA 4.0 (non-commercial)"
 _ANY = "any sound in your own words"
 

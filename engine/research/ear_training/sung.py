@@ -5,6 +5,7 @@ their own speed; the pitch has portamento, vibrato, drift and jitter. Needs pywo
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ class Voice:
         return float(np.median(self.pitch[self.pitch > 0]))
 
 
-def smooth(values: np.ndarray, width: int) -> np.ndarray:
+def smooth(values: NDArray[Any], width: int) -> NDArray[Any]:
     """Moving average with a Hann window, edges held."""
     if width < 3:
         return values
@@ -47,7 +48,7 @@ def smooth(values: np.ndarray, width: int) -> np.ndarray:
     return np.convolve(padded, window / window.sum(), mode="valid")
 
 
-def analyse(speech: np.ndarray, rate: int) -> Voice | None:
+def analyse(speech: NDArray[Any], rate: int) -> Voice | None:
     """Analyse a mono recording of one speaker; None where no usable syllable is found."""
     import pyworld  # type: ignore[import-not-found, unused-ignore]
 

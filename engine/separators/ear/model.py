@@ -39,7 +39,9 @@ class Ear:
     window = bands.WINDOW
     grid = bands.GRID
     batch = 32
-    presence: tuple[float, float] | None = None
+    presence: tuple[float, float] | None = (-45.0, -12.0)
+    """Single windows of 96 held-out mixes: of the sounds that are there 3 % lie below the first and 30 % below the second, of
+    those that are not 9 % and 72 %."""
 
     def __init__(self, device: torch.device, folder: Path = FOLDER) -> None:
         """Load `ear.safetensors` and `ear.json` from `folder`. Raises BadModel where they are missing or damaged."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine import separators
+from engine import separators, weights
 from engine.backbones import mel
 from engine.backbones.batching import BatchedModel
 from engine.execution.base import difference
@@ -147,6 +147,11 @@ def test_nothing_is_learned_while_it_answers(separator: TrainedSeparator, window
     with torch.no_grad():
         masks = separator.masks(heard(separator, windows), separator.embed(words(separator)))
     assert not masks.requires_grad
+
+
+def test_the_catalogue_knows_which_models_were_trained_to_separate() -> None:
+    assert {*SEPARATORS} == {*weights.SEPARATING}
+    assert {model.name for model in weights.CATALOGUE.values() if model.trained_to_separate} == {"ear"}
 
 
 # One pass, as a method
