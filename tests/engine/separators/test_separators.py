@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from engine import separators, weights
+from engine import separators
 from engine.backbones import mel
 from engine.backbones.batching import BatchedModel
 from engine.execution.base import difference
 from engine.execution.table import EXECUTIONS
 from engine.methods.onepass import OnePass, presence, shared
+from engine.models import catalogue
 from engine.pipeline.inference import WindowRunner
 from engine.request import Request
 from engine.separators import SEPARATORS
@@ -150,8 +151,8 @@ def test_nothing_is_learned_while_it_answers(separator: TrainedSeparator, window
 
 
 def test_the_catalogue_knows_which_models_were_trained_to_separate() -> None:
-    assert {*SEPARATORS} == {*weights.SEPARATING}
-    assert {model.name for model in weights.CATALOGUE.values() if model.trained_to_separate} == {"ear"}
+    assert {*SEPARATORS} == {*catalogue.SEPARATING}
+    assert {model.name for model in catalogue.CATALOGUE.values() if model.trained_to_separate} == {"ear"}
 
 
 # One pass, as a method
