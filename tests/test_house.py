@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("engine", "host_bridge", "ui", "presets", "installers")
+NAMES = ("zerostem", "engine", "host_bridge", "ui", "presets", "installers")
 PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/dependencies.md")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 OURS = [path for name in NAMES for path in sorted((ROOT / name).rglob("*.py"))]

@@ -24,7 +24,7 @@ PAGES = sorted(
     for page in ROOT.glob(pattern)
 )
 DECISIONS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
-NAMES = ("engine", "host_bridge", "ui", "presets", "installers")
+NAMES = ("engine", "host_bridge", "ui", "presets", "installers")  # `zerostem` calls its own Separator what it is
 
 of_each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
