@@ -141,7 +141,7 @@ def _read(path: str, like: "NDArray[Any]") -> "NDArray[np.float32]":
 
 
 def separate(
-    path: Any, prompts: str | Sequence[str], strength: float | Sequence[float] = 1.0, **options: Any
+    path: str | PathLike[str], prompts: str | Sequence[str], strength: float | Sequence[float] = 1.0, **options: Any
 ) -> dict[str, Any]:
     """Separate an audio file into files. Options, result and errors as of `engine.separation.separate`."""
     return engine.separate(path, prompts, strength, **options)
