@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ import zerostem
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-QUICK = {"method": "joint", "steps": 2}
+QUICK: dict[str, Any] = {"method": "joint", "steps": 2}
 
 
 @pytest.fixture(scope="module")
