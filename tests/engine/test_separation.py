@@ -74,7 +74,9 @@ def test_the_sidecar_says_what_was_asked_done_and_measured(separator: Separator,
     assert told["input"] == {
         "path": str(song), "sha256": metrics.sha256(song), "rate": 44_100, "channels": 2, "samples": 4 * 44_100,
     }  # fmt: skip
-    assert told["model"] == {"name": "pocket", "licence": "MIT", "fingerprint": separator.backbone.fingerprint}
+    assert told["model"] == {
+        "name": "pocket", "licence": "MIT", "trained_to_separate": False, "fingerprint": separator.backbone.fingerprint,
+    }  # fmt: skip
     assert told["algorithm"] == algorithm.version(separator.backbone, METHODS["joint"], INVERSIONS["ddpm"])
     assert (told["method"], told["mode"], told["steps"], told["seed"]) == ("joint", "ddpm", 2, 9)
     assert told["region"] == {"start": 44_100, "length": 88_200}
