@@ -66,7 +66,7 @@ class Onnx:
             sorted(network_spec.fixed),
             torch.__version__,
             OPSET,
-            self.int8,
+            self.int8 and ("7 bits" if _saturates() else "8 bits"),
         )
         key = hashlib.sha256(repr(said).encode()).hexdigest()[:24]
         return places().cache / "exports" / f"{network_spec.name}-{key}.onnx"
@@ -154,6 +154,14 @@ def _running(session: Any, network_spec: NetworkSpec) -> Run:
     return run
 
 
+def _saturates() -> bool:
+    """Whether sums of two 8-bit products overflow 16 bits here: on x86 without VNNI or AMX, where weights must have 7 bits
+    (ONNX Runtime, "Quantize ONNX models", on reduce_range)."""
+    able = torch.cpu.get_capabilities()
+    wide = ("avx512_vnni", "avx_vnni", "amx_int8")
+    return str(able.get("architecture", "")).startswith("x86") and not any(able.get(name) for name in wide)
+
+
 def _quantised(path: Path) -> Path:
     from onnxruntime.quantization import quantize_dynamic
 
@@ -161,7 +169,7 @@ def _quantised(path: Path) -> Path:
     before = root.level
     root.setLevel(logging.ERROR)  # it recommends a step that does not help here
     try:
-        quantize_dynamic(str(path), str(small), op_types_to_quantize=["MatMul", "Gemm"])
+        quantize_dynamic(str(path), str(small), op_types_to_quantize=["MatMul", "Gemm"], reduce_range=_saturates())
     finally:
         root.setLevel(before)
     path.unlink()
