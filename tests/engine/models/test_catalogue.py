@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from engine.backbones import BACKBONES
 from engine.models import catalogue
+from engine.separators import SEPARATORS
 from host_bridge.errors import BadModel, BadRequest
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -59,7 +60,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_catalogue_names_backbones_that_exist_and_a_default_in_it() -> None:
-    assert {model.backbone for model in catalogue.CATALOGUE.values()} <= set(BACKBONES)
+    assert {model.backbone for model in catalogue.CATALOGUE.values()} <= {*BACKBONES, *SEPARATORS}
     assert set(catalogue.PIPELINES.values()) <= set(catalogue.LAYOUTS)
     assert catalogue.DEFAULT in catalogue.CATALOGUE
 
@@ -246,7 +247,7 @@ def test_a_pocket_that_someone_trained_is_a_model_too(tmp_path: Path) -> None:
 
 def test_a_model_too_large_for_the_memory_is_told_the_largest_smaller_one_that_is_here(home: Path) -> None:
     large = catalogue.CATALOGUE["audioldm-l-full"].size
-    assert catalogue.lighter(large).startswith("pocket is here and smaller (0.023 GB)")
+    assert catalogue.lighter(large).startswith("ear is here and smaller (0.023 GB)")
     fake_cache(home)
     assert catalogue.lighter(large).startswith("audioldm-s-full-v2 is here and smaller (1.7 GB)")
     assert catalogue.lighter(1).startswith("Close other programs")
