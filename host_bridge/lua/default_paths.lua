@@ -1,4 +1,4 @@
--- Where ZeroStem usually lies, for a script that came without its installer (ReaPack), as settings.py and the installers say.
+-- Where ZeroStem usually lies, for a script that came without its installer (ReaPack), as paths.py and the installers say.
 -- The value is a function (system, getenv): "windows", "mac" or "linux", found out where it is not said.
 
 return function (system, getenv)

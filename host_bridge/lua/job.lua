@@ -15,8 +15,8 @@ local job = {}
 local SILENT_S = 45
 -- A daemon that says nothing for so long while a job waits is told of: starting one loads torch, which takes seconds.
 local IN_USE_S, NO_SUCH_FILE = 5, 2
--- A file that the daemon replaces at this moment cannot be opened on Windows and on shares, or seems to be gone: for so long what
--- it said last is taken to be true. The other number is ENOENT, the same everywhere.
+-- A file that the daemon replaces at this moment cannot be opened on Windows and on shares, or seems to be gone: for so long
+-- what it said last is taken to be true. The other number is ENOENT, the same everywhere.
 local MOST_STEMS, LONGEST_PROMPT, LONGEST_NAME = 64, 500, 200
 local REINSTALL = "Install ZeroStem's scripts again: `zerostem install %s`."
 
@@ -215,7 +215,9 @@ function job.new (json, facts, system)
 		if state or why then return state, why end
 		local request, in_use = read (folder (id) .. "/request.json")
 		if request or in_use then
-			return lately (folder (id) .. "/state.json") or { id = id, state = "queued", permille = 0, stage = "", eta_s = -1, device = "", error = "", todo = "", code = 0 }
+			local queued = { id = id, state = "queued", permille = 0, stage = "", eta_s = -1, device = "", error = "", todo = "",
+				code = 0 }
+			return lately (folder (id) .. "/state.json") or queued
 		end
 		return nil, "The job " .. id .. " is no longer in the spool. Separate the region again.", true
 	end

@@ -10,7 +10,7 @@
 
 local here = arg[0]:match ("^(.*)/[^/]*$") or "."
 local root = here .. "/../.."
-local FILES = { "test_json.lua", "test_wav.lua", "test_job.lua", "test_usual.lua", "test_reaper.lua" }
+local FILES = { "test_json.lua", "test_wav.lua", "test_job.lua", "test_default_paths.lua", "test_reaper.lua" }
 local ACTIONS = { "separate", "again", "strength", "highlight", "import", "panel" }
 local t, tests, folders = {}, {}, {}
 

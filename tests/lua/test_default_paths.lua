@@ -1,10 +1,10 @@
 -- Where a script that no installer has told looks for ZeroStem.
 
 local t = ...
-local usual = t.module ("usual")
+local default_paths = t.module ("default_paths")
 
 local function asked (system, variables)
-	return usual (system, function (name) return variables[name] end)
+	return default_paths (system, function (name) return variables[name] end)
 end
 
 t.test ("on Linux the folders are those of the user, or as the variables say", function ()
