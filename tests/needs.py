@@ -78,6 +78,13 @@ def _can_mount() -> bool:
         return tried.returncode == 0
 
 
+def _can_isolate() -> bool:
+    """Whether this user may make a network namespace."""
+    if sys.platform != "linux" or not shutil.which("unshare"):
+        return False
+    return subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False).returncode == 0
+
+
 NEEDS = {
     need.what: need
     for need in (
@@ -87,6 +94,7 @@ NEEDS = {
         program("luac5.4", "lua5.4", asked="-v", says=r"\bLua 5\.4\."),
         program("luacheck", "lua-check"),
         program("git", "git"),
+        Need("network namespaces (unshare -rn)", _can_isolate, "util-linux"),
         program("systemd-analyze", "systemd"),
         # A screen that nobody sees, and the hands of a person before it.
         program("Xvfb", "xvfb"),

@@ -2,10 +2,8 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -96,13 +94,12 @@ def named_folders() -> list[Path]:
     return [Path(told) for told in re.findall(r"`~/([\w./-]+)`", page.split("## What scripts may rely on")[1])]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="network namespaces are Linux's")
+@pytest.mark.needs("network namespaces (unshare -rn)")
 @pytest.mark.parametrize("execution", ["auto", "onnx"])
 def test_a_job_without_a_network_writes_only_where_the_readme_says(execution: str, tmp_path: Path) -> None:
-    if not shutil.which("unshare") or subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False).returncode:
-        pytest.skip("this machine lets nobody make a network namespace (unshare -rn, of the package util-linux)")
-    if execution == "onnx" and not (find_spec("onnx") and find_spec("onnxruntime")):
-        pytest.skip("onnx and onnxruntime are not installed: pip install 'zerostem[cpu]'")
+    if execution == "onnx":
+        pytest.importorskip("onnx", reason="onnx is missing: pip install 'zerostem[cpu]'")
+        pytest.importorskip("onnxruntime", reason="onnxruntime is missing: pip install 'zerostem[cpu]'")
     import soundfile
 
     home, temporary, out, song = (tmp_path / name for name in ("home", "tmp", "out", "song.wav"))
