@@ -124,9 +124,15 @@ def test_it_is_converted_once(copy: Path) -> None:
     assert not list(copy.glob(".converting-*"))
 
 
-def test_other_weights_are_converted_anew(copy: Path) -> None:
+def test_other_weights_are_converted_anew_and_the_same_ones_of_another_date_are_not(copy: Path) -> None:
     Tango(CPU, copy, torch.float32)
-    os.utime(copy / "pytorch_model_main.bin", (1, 1))
+    file = copy / "pytorch_model_main.bin"
+    os.utime(file, (1, 1))
+    Tango(CPU, copy, torch.float32)
+    assert len(converted(copy)) == 1
+    tensors = torch.load(file, weights_only=True)
+    changed = next(name for name, tensor in tensors.items() if tensor.is_floating_point())
+    torch.save({**tensors, changed: tensors[changed] + 1}, file)
     Tango(CPU, copy, torch.float32)
     assert len(converted(copy)) == 2
 
