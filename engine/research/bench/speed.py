@@ -98,8 +98,8 @@ def _clocked(separator: Separator, request: Request, seconds: float, before: Req
     """Seconds of a job with at most another one's results in its cache, and how many of them the network took."""
     with TemporaryDirectory() as folder:
         disk_cache = DiskCache(Path(folder))
-        if before is not None:
-            _timed(Separator(separator.backbone, disk_cache), before, seconds)
+        if before is not None:  # clocked as well: the cache's key names the class of the backbone
+            _timed(Separator(cast("Backbone", Clocked(separator.backbone)), disk_cache), before, seconds)
         clocked = Clocked(separator.backbone)
         return _timed(Separator(cast("Backbone", clocked), disk_cache), request, seconds), clocked
 
