@@ -9,7 +9,7 @@ import soundfile
 import torch
 
 from engine import suggest as suggesting
-from engine.audio.source import AudioSource, open_source
+from engine.audio.source import AudioSource, mono_blocks, open_source
 from engine.backbones.gaussian import Gaussian
 from engine.commands import suggest
 from engine.pipeline.cache import DiskCache
@@ -113,7 +113,9 @@ def test_a_tagger_suggests_its_labels_with_their_probabilities(mix: Path, tagger
 
 def test_pieces_are_all_of_a_short_region(mix: Path) -> None:
     pieces = [*suggesting._pieces(open_source(mix), Hertz(RATE), 20_000)]
-    np.testing.assert_allclose(np.concatenate(pieces), soundfile.read(mix, dtype="float32")[0], atol=1e-6)
+    whole = np.concatenate(pieces)
+    np.testing.assert_array_equal(whole, np.concatenate([*mono_blocks(open_source(mix), Hertz(RATE))]))
+    assert np.corrcoef(whole, soundfile.read(mix, dtype="float32")[0])[0, 1] > 0.98  # all but what lies below 20 Hz
     assert [len(piece) for piece in pieces] == [20_000, 20_000, 20_000, 4000]
 
 
