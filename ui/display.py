@@ -82,6 +82,9 @@ def missing_libraries() -> list[str]:
 
 
 def _reason(said: str) -> str:
-    """Qt's first line that says why, without its name of the module; nothing where it said nothing."""
+    """Qt's first line that says why, without its name of the module, or a traceback's last; nothing where it said nothing."""
     lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith(("Fatal Python", "Aborted"))]
-    return f": {lines[0].partition(': ')[2] or lines[0]}".rstrip(".") if lines else ""
+    if not lines:
+        return ""
+    line = lines[-1] if lines[0].startswith("Traceback") else lines[0]
+    return f": {line.partition(': ')[2] or line}".rstrip(".")

@@ -2,6 +2,7 @@
 
 import sys
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,10 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     return asked
 
 
-def test_its_words_reach_the_window(opened: list[tuple[Any, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_words_reach_the_window(
+    need: Callable[..., None], opened: list[tuple[Any, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need("qt")  # the display is tried before the window
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(commands, "NEEDED", ())
     assert cli.main(["panel"]) == 0

@@ -55,3 +55,8 @@ def test_a_library_that_is_missing_is_named_with_its_package(monkeypatch: pytest
     with pytest.raises(BridgeError, match=r"libnobody-has-it.so.0.* cannot be loaded \(DISPLAY=:0\)") as told:
         display.DisplayProbe().check(picture=False)
     assert "libnobody-has-it0`" in told.value.todo
+
+
+def test_a_traceback_is_told_by_its_last_line() -> None:
+    said = "Traceback (most recent call last):\n  File 'x', line 1\nImportError: libGL.so.1: cannot open shared object file\n"
+    assert display._reason(said) == ": libGL.so.1: cannot open shared object file"

@@ -162,7 +162,7 @@ def test_a_file_that_is_taken_away_stops_the_player_and_not_the_card(card: type[
     assert not stream().pump(960).any()
     assert not player.playing
     assert speaker.trouble
-    assert "not there" in speaker.trouble.what
+    assert "does not exist" in speaker.trouble.what
     assert stream().runs
 
 
