@@ -272,12 +272,13 @@ def test_a_daemon_that_is_told_to_end_leaves_nothing_open(daemon: Daemon, region
 
 @pytest.mark.skipif(sys.platform == "win32", reason="`make torture` forks its daemons")
 def test_a_small_torture_is_survived(tmp_path: Path) -> None:
-    sizes = {"submits": 0, "clients": 3, "losses": 1, "packets": 400, "cancels": 0, "turns": 2, "kills": 2}
+    sizes = {"submits": 0, "clients": 3, "losses": 1, "packets": 400, "cancels": 0, "turns": 2, "kills": 2, "reruns": 2}
     words = [word for name, size in sizes.items() for word in (f"--{name}", str(size))]
     command = [sys.executable, "-m", "engine.research.bench.torture", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert [line.split("  ")[0] for line in done.stdout.splitlines()] == ["crowd", "50 % loss", "noise", "strengths", "kill -9"]
+    rows = [line.split("  ")[0] for line in done.stdout.splitlines()]
+    assert rows == ["crowd", "50 % loss", "noise", "strengths", "kill -9", "reruns"]
 
 
 def _status(capsys: pytest.CaptureFixture[str]) -> Any:
