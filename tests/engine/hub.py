@@ -23,15 +23,13 @@ class Hub:
     repositories: dict[str, dict[str, bytes]] = field(default_factory=dict)
     gated: set[str] = field(default_factory=set)
     bent: dict[str, bytes] = field(default_factory=dict)
-    network_inputs: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     url: str = ""
     free: threading.Event = field(default_factory=threading.Event)
 
     def sent(self) -> list[str]:
         """The files that were sent so far."""
-        return [
-            each.partition(COMMIT + "/")[2] for each in self.network_inputs if each.startswith("GET") and "/resolve/" in each
-        ]
+        return [each.partition(COMMIT + "/")[2] for each in self.requests if each.startswith("GET") and "/resolve/" in each]
 
     @contextmanager
     def open(self) -> Iterator["Hub"]:
@@ -83,7 +81,7 @@ class _Clerk(BaseHTTPRequestHandler):
         if not api and "/resolve/" not in path:  # the hub's client asks things of its own
             self._send(404, b"{}", {}, body=body)
             return
-        self.hub.network_inputs.append(f"{self.command} {path}")
+        self.hub.requests.append(f"{self.command} {path}")
         repository = "/".join((path.removeprefix("/api/models") if api else path).strip("/").split("/")[:2])
         files = self.hub.repositories.get(repository)
         name = path.partition(f"/resolve/{COMMIT}/")[2]

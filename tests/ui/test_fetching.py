@@ -85,7 +85,7 @@ def test_choosing_a_model_that_is_not_here_asks_once_fetches_it_and_uses_it(
     assert f"Fetch {NAME}, " in words(page)
     assert "MB?" in words(page) or "GB?" in words(page)
     assert "Not for commercial use: " in words(page)
-    assert not hub.asked  # nothing moves before it was said
+    assert not hub.requests  # nothing moves before it was said
     assert page.controller.session.model is None
     lines.agree.setFocus()
     lines.agree.click()
@@ -108,7 +108,7 @@ def test_who_does_not_want_it_is_back_where_they_were(served: None, hub: Any, pa
     assert page.lines["pocket"].pick.isChecked()
     assert "?" not in words(page)
     assert not page.engine_state.fetches
-    assert not hub.asked
+    assert not hub.requests
 
 
 def test_a_fetch_is_stopped_and_can_begin_again(served: None, hub: Any, page: "Machine", until: Any) -> None:

@@ -109,7 +109,7 @@ def test_other_models_need_no_hub(
     handlers.handle(Fetch("token", "one", model), PEER)
     end = until(told, ended)[-1]
     assert end == Done("one", "model/fetch", 0) if said is None else isinstance(end, Fail) and said in end.said
-    assert not hub.network_inputs
+    assert not hub.requests
 
 
 def test_the_time_to_go_counts_from_the_first_byte(monkeypatch: pytest.MonkeyPatch) -> None:

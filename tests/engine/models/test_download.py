@@ -61,7 +61,7 @@ def test_a_plan_says_what_would_be_fetched_and_fetches_nothing(stocked: "Hub", t
     wanted = planned()
     assert wanted.missing == wanted.pieces
     assert wanted.size == sum(len(stocked.repositories[S][piece.name]) for piece in wanted.pieces)
-    assert stocked.network_inputs == [f"GET /api/models/{S}"]
+    assert stocked.requests == [f"GET /api/models/{S}"]
     assert not (tmp_path / "home").exists()
 
 
@@ -236,13 +236,13 @@ def test_offline_nobody_is_asked(stocked: "Hub", monkeypatch: pytest.MonkeyPatch
     from huggingface_hub import constants
 
     found = whole()
-    before = len(stocked.network_inputs)
+    before = len(stocked.requests)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(BadModel, match="HF_HUB_OFFLINE"):
         download.plan(NAME)
     assert catalogue.find(NAME) == found
     assert set(download.verify(found).values()) == {True}
-    assert len(stocked.network_inputs) == before
+    assert len(stocked.requests) == before
 
 
 def test_someone_elses_checkpoint_is_fetched_by_what_its_index_says(hub: "Hub") -> None:
@@ -282,7 +282,7 @@ def test_what_comes_along_is_neither_fetched_nor_removed(hub: "Hub") -> None:
     assert download.plan("pocket") is None
     with pytest.raises(BadRequest, match="comes with ZeroStem"):
         download.remove("pocket")
-    assert not hub.network_inputs
+    assert not hub.requests
 
 
 def test_the_command_line_fetches_checks_finds_and_removes(stocked: "Hub", capsys: pytest.CaptureFixture[str]) -> None:
