@@ -9,6 +9,8 @@ import re
 import sys
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from engine.backbones import BACKBONES
@@ -53,7 +55,9 @@ def version(*parts: object) -> str:
     for name in _deciding(frozenset(used)):
         module = _dotted(name)
         digest.update(f"{name} {_SOURCES[name]}\n".encode())
-        if module in used or module.startswith(("engine.methods", "engine.inversion")):  # which are loaded in any case
+        if module in used or module.startswith(("engine.methods", "engine.inversion")):
+            if find_spec(module):
+                import_module(module)  # or its constants would count only where somebody has imported it already
             digest.update(repr(_constants(module)).encode())
     for part in parts:
         if not (home := type(part).__module__).startswith("engine."):  # a model or a method of somebody else's

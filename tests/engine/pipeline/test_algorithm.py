@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,9 @@ def versions() -> dict[tuple[str, str], str]:
     return {(a, b): algorithm.version(Gaussian(), METHODS[a], INVERSIONS[b]) for a, b in PAIRS}
 
 
-def test_another_process_with_the_same_code_has_the_same_versions(copy: Path) -> None:
+def test_another_process_with_the_same_code_has_the_same_versions_whatever_else_it_has_imported(copy: Path) -> None:
+    import_module("engine.separation")
+    import_module("engine.methods.onepass")
     told = subprocess.run([sys.executable, "-c", ASK], cwd=copy, capture_output=True, text=True, check=True).stdout.split()
     assert dict(zip(PAIRS, told, strict=True)) == versions()
 
