@@ -10,8 +10,12 @@ def main(argv: list[str]) -> int:
     options = made.parse_args(argv)
 
     from host_bridge.client.launcher import connect_or_start
+    from host_bridge.errors import BridgeError
 
     with connect_or_start() as client:
         client.ring(options.id)
+        last = client.spool.state(options.id)
+    if last.job.state == "failed":  # the daemon has accepted the bell, and says afterwards how the job ended
+        raise BridgeError(last.error, last.todo)
     print(options.id)
     return 0
