@@ -1,7 +1,7 @@
 """ZeroStem for Python: arrays in, stems out; or a file in, stems in a folder out. Importing it loads no model and no torch."""
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import engine  # first: it sets what torch and ONNX Runtime read from the environment when they are loaded
 from host_bridge.errors import BadAudio, BadModel, BadRequest, Cancelled, CannotWrite, ZeroStemError
+from host_bridge.types import Progress, quietly
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,9 +28,6 @@ __all__ = [
     "ZeroStemError",
     "separate",
 ]
-
-Progress = Callable[[float, str], None]
-"""Called with the share that is done, 0 to 1, and the stage. To stop the work, raise `Cancelled` in it."""
 
 _MOST_CHANNELS = 256
 
@@ -72,14 +70,15 @@ class Separator:
         prompts: str | Sequence[str],
         strength: float | Sequence[float] = 1.0,
         *,
-        progress: Progress | None = None,
+        progress: Progress = quietly,
         **settings: Any,
     ) -> Separation:
         """Take the sounds that `prompts` name out of `audio`, which is only read.
 
         audio: (N,) or (N, channels), floating point, full scale at -1 and 1. rate: in hertz. strength: omega, 0 (the mix) to 1
         (the stem alone), for all prompts or one each. settings: method, mode, steps, depth, seed, complete, unlike and so on,
-        as in the sidecar. Works through files in the system's folder for temporary ones, so memory holds the result alone.
+        as in the sidecar. progress: called with the share that is done, 0 to 1, and the stage; raise `Cancelled` in it to stop.
+        Works through files in the system's folder for temporary ones, so memory holds the result alone.
 
         Raises BadRequest, BadAudio (for NaN among the samples), BadModel, CannotWrite, and whatever `progress` raises.
         """
@@ -102,9 +101,7 @@ class Separator:
                 soundfile.write(place, sound, rate, subtype, format="RF64")
             except (soundfile.LibsndfileError, OSError) as error:
                 raise CannotWrite(f"{place} cannot be written: {error}.", "Free some space there, or set TMPDIR.") from error
-            told = self._loaded[model].separate(
-                place, request, OutputOptions(out=Path(folder, "out")), progress or (lambda _done, _stage: None)
-            )
+            told = self._loaded[model].separate(place, request, OutputOptions(out=Path(folder, "out")), progress)
             stems = {stem["prompt"]: _read(stem["path"], sound) for stem in told["stems"]}
             rest = _read(told["rest"], sound)
         return Separation(stems, rest, {stem["prompt"]: bool(stem["found"]) for stem in told["stems"]}, told)
